@@ -1,0 +1,179 @@
+/* wlat.h: the whole interface between the native core and Python.
+ *
+ * cffi reads this file with its preprocessor lines dropped, so constants are enums and there are no macros.
+ *
+ *   engine process                                            wlat process
+ *     writer ---- two sets of interval histograms --> reporter --- struct wl_tick on stdout ---> native.py
+ *     writer ---- stall ring ---------------------->    |
+ *     precursor, janitor (segments)                     control <-- struct wl_settings on stdin -- engine client
+ *
+ * Both directions are plain byte streams, so they pass through sudo (which closes every descriptor above 2), need no memory
+ * shared across a privilege boundary, and end in order: EOF on stdin is the request to leave.
+ *
+ * All times are CLOCK_MONOTONIC nanoseconds unless a name says otherwise. Every function returns 0 or -errno, prints nothing.
+ */
+#ifndef WLAT_H
+#define WLAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum wl_limits {
+	WL_ABI = 1,
+	WL_TICK_MAGIC = 0x314b5457,     /* "WTK1" */
+	WL_SETTINGS_MAGIC = 0x31545357, /* "WST1" */
+	WL_CPU_WORDS = 64,              /* 4096 CPUs */
+	WL_NODE_WORDS = 16,             /* 1024 nodes */
+	WL_STALL_RING = 1024,           /* stalls kept until the reporter takes them; more are counted as lost */
+};
+
+/* Three populations. A write that touches no new page cannot meet page allocation or reclaim; only about 1 in 19 writes of 220 B does. */
+enum wl_class { WL_IN_PAGE, WL_NEW_PAGE, WL_PREPARED, WL_CLASSES };
+
+/* wake = begin - planned, service = end - begin, response = end - planned. */
+enum wl_span { WL_WAKE, WL_SERVICE, WL_RESPONSE, WL_SPANS };
+
+enum wl_mode { WL_SLEEP, WL_SPIN };
+
+enum wl_prewarm { WL_PREWARM_OFF, WL_PREWARM_FALLOCATE, WL_PREWARM_READ, WL_PREWARM_WRITE };
+
+enum wl_policy { WL_POLICY_DEFAULT, WL_POLICY_LOCAL, WL_POLICY_BIND, WL_POLICY_PREFER, WL_POLICY_INTERLEAVE };
+
+/* What a setting or a privilege can be refused for; index of wl_tick.refused, value 0 or errno. */
+enum wl_request { WL_REQ_CPUS, WL_REQ_POLICY, WL_REQ_FIFO, WL_REQ_DMA_LATENCY, WL_REQ_MLOCK, WL_REQ_TIMERSLACK, WL_REQ_PREWARM, WL_REQUESTS };
+
+/* What the writer cannot do right now; wl_tick.error holds the errno. */
+enum wl_trouble { WL_FINE, WL_NO_SEGMENT, WL_WRITE_FAILED };
+
+/* The desired state, always sent whole; the engine applies what differs from the state it is in.
+ * The first one arrives on stdin before anything runs. Reserved and unused bits are zero. */
+struct wl_settings {
+	uint32_t magic;            /* WL_SETTINGS_MAGIC */
+	uint32_t bytes;            /* sizeof(struct wl_settings) */
+	uint64_t seq;              /* chosen by the sender, echoed in wl_tick.settings_seq once in force */
+	uint64_t interval_ns;      /* 10 us .. 1 s */
+	uint64_t threshold_ns;     /* a write whose service or response exceeds it is a stall */
+	uint64_t tick_ns;          /* 50 ms .. 10 s */
+	uint64_t segment_bytes;    /* whole pages; 1 MiB .. 1 GiB */
+	uint64_t disk_limit_bytes; /* live + retained segments never exceed it; at least 3 segments */
+	uint64_t prewarm_bytes;    /* size of a prepared segment: how far the precursor gets ahead */
+	uint32_t write_bytes;      /* 1 .. 1 MiB */
+	uint32_t mode;             /* enum wl_mode */
+	uint32_t prewarm;          /* enum wl_prewarm */
+	uint32_t policy;           /* enum wl_policy, of writer and precursor */
+	uint32_t fifo_priority;    /* 0 = SCHED_OTHER, else SCHED_FIFO 1..50 */
+	int32_t dma_latency_us;    /* held in /dev/cpu_dma_latency; -1 = not held */
+	uint64_t cpus[WL_CPU_WORDS];          /* writer's CPUs; all zero = every CPU it was started with */
+	uint64_t policy_nodes[WL_NODE_WORDS]; /* for BIND, PREFER, INTERLEAVE */
+};
+
+/* One write, as it happened. Also the record of a stall. */
+struct wl_write {
+	uint64_t planned_ns;
+	uint64_t begin_ns; /* 0: there is none */
+	uint64_t end_ns;   /* 0 while it is still in the kernel */
+	uint64_t offset;   /* in the segment */
+	uint32_t segment;  /* counts from 0 */
+	uint32_t class;    /* enum wl_class */
+	uint32_t cpu;      /* where it ended */
+	uint32_t backlog;  /* slots already due when it began: > 0 means it queued behind an earlier stall */
+};
+
+/* One non-empty histogram of a tick: this head, then n wl_bucket. */
+struct wl_histogram_head {
+	uint16_t span;  /* enum wl_span */
+	uint16_t class; /* enum wl_class */
+	uint32_t n;
+};
+struct wl_bucket {
+	uint32_t index; /* see wl_bucket_low_ns */
+	uint32_t count;
+};
+
+/* One report: this struct, then n_stalls wl_write, then n_histograms (head + buckets). */
+struct wl_tick {
+	uint32_t magic; /* WL_TICK_MAGIC */
+	uint32_t bytes; /* of the whole message */
+	uint64_t seq;   /* counts every tick the engine lived through; a hole means reports dropped because nobody read */
+	uint64_t begin_ns, end_ns; /* the span whose writes are counted here */
+	uint64_t wall_ns;          /* CLOCK_REALTIME at end_ns */
+	uint64_t settings_seq;
+
+	uint64_t writes[WL_CLASSES];
+	uint64_t written_bytes;
+	uint64_t skipped_slots; /* backlog beyond one second that was given up */
+	uint64_t error_slots;   /* due while the writer could not write */
+	uint64_t gap_slots;     /* due while the whole process was stopped or the machine suspended: not a stall */
+	uint64_t gap_ns;
+	uint64_t stalls;        /* writes over the threshold */
+	uint64_t stalls_lost;   /* of them, not in the list: the ring was full */
+	struct wl_write worst[WL_SPANS]; /* the exact worst by wake, service, response */
+	struct wl_write inflight;        /* the write that is in the kernel at end_ns, if it is older than a millisecond */
+
+	/* the writer */
+	int32_t writer_tid;
+	int32_t writer_cpu;
+	int32_t writer_node;
+	int32_t sched_policy;   /* SCHED_OTHER, SCHED_FIFO */
+	int32_t sched_priority;
+	uint32_t trouble;       /* enum wl_trouble */
+	int32_t error;          /* errno of the trouble, 0 when fine */
+	int32_t refused[WL_REQUESTS];
+	uint64_t trouble_since_ns;
+	uint64_t writer_cpu_ns; /* CPU time of the writer thread, since start */
+	uint64_t engine_cpu_ns; /* CPU time of all its threads, since start */
+	uint64_t clock_ns;      /* cost of one clock read, measured at start */
+
+	/* the file */
+	uint32_t segment;       /* number of the one being written */
+	uint32_t segments_held; /* current + next + retained */
+	uint64_t segment_offset, segment_size;
+	uint64_t disk_bytes;    /* all segments held */
+
+	/* the precursor */
+	uint32_t prewarm;           /* method in force for the current segment, enum wl_prewarm */
+	uint32_t precursor_late;    /* switches that found the next segment unfinished, since start */
+	int32_t precursor_tid;
+	int32_t precursor_cpu;
+	int32_t precursor_node;
+	uint32_t page_bytes;
+	uint64_t prepared_ahead_pages;    /* prepared and not yet written: rest of this segment + the next one */
+	uint64_t resident_pages;          /* of the pages asked about ... */
+	uint64_t resident_of_pages;       /* ... in the next prepared segment; both 0 when there is none */
+	uint64_t precursor_busy_ns;       /* time spent preparing, since start */
+
+	uint32_t n_stalls;
+	uint32_t n_histograms;
+};
+
+/* Run the engine on the directory dir_fd until in_fd ends, SIGTERM or SIGINT: blocks; starts and joins all its threads.
+ * in_fd carries wl_settings, out_fd takes ticks (never blocks the writer: unread ticks merge, and seq shows the hole).
+ * -EINVAL for settings outside the ranges above, else the error of what could not be started. */
+int wl_engine_run(int dir_fd, int in_fd, int out_fd);
+
+/* Why these settings cannot be used (a static sentence naming the field), or NULL if they can. */
+const char *wl_settings_refuse(const struct wl_settings *settings);
+
+/* Keep only what the engine needs (CAP_SYS_NICE, CAP_IPC_LOCK, CAP_PERFMON, CAP_SYS_RESOURCE) and become this user: files are then opened with the
+ * user's own rights. Called once, by root, before wl_engine_run. */
+int wl_become(uint32_t uid, uint32_t gid);
+
+/* HDR layout: 1 ns units, 2048 sub-buckets (3 significant digits), up to 1 h; larger values land in the last bucket (the exact
+ * worst is kept apart). */
+uint32_t wl_bucket_count(void);
+uint32_t wl_bucket_of(uint64_t ns);
+uint64_t wl_bucket_low_ns(uint32_t index);
+uint64_t wl_bucket_high_ns(uint32_t index); /* largest value that lands in it */
+
+/* Add (sign 1) or take away (sign -1) n buckets to counts[wl_bucket_count()]. -ERANGE: an index out of range or a count below zero; nothing changed. */
+int wl_histogram_add(uint64_t *counts, const struct wl_bucket *buckets, uint32_t n, int sign);
+
+/* ret_ns[i] = the smallest bucket's high bound that has at least fraction q[i] (0..1, ascending) of all counts at or below it; 0 when empty. */
+int wl_histogram_quantiles(const uint64_t *counts, const double *q, uint32_t n, uint64_t *ret_ns);
+uint64_t wl_histogram_total(const uint64_t *counts);
+
+/* The bare loop that `wlat bench fidelity` compares with: same schedule and file settings, one thread, nothing else.
+ * Fills service and wake counts[wl_bucket_count()]; runs for duration_ns. */
+int wl_bare_run(int dir_fd, const struct wl_settings *settings, uint64_t duration_ns, uint64_t *service_counts, uint64_t *wake_counts);
+
+#endif

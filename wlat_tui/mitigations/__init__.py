@@ -1,0 +1,92 @@
+"""The mitigations: one file each, listed here once.
+
+A mitigation says what can be switched, why it helps, what to expect, and turns a choice into a request to the source. Host
+settings also carry a `Knob`, the part the keeper (root) uses: where it lives, what values are safe, how it is written. Nothing
+here draws, and nothing here writes to the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wlat_tui.sources import Request
+
+if TYPE_CHECKING:
+    from wlat_tui.model.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One value a mitigation can take."""
+
+    value: str
+    label: str
+    effect: str
+    """What it will do, exactly: the file and the value written, or the call made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Why a mitigation cannot be used now, and the exact command that would make it available (None: nothing would)."""
+
+    reason: str
+    fix: str | None
+
+
+class Knob(Protocol):
+    """A kernel setting as the keeper sees it. Values are text as the kernel prints it, stripped."""
+
+    name: str
+
+    def paths(self, root: Path) -> tuple[Path, ...]:
+        """Files that make up this setting (a pair such as dirty_ratio/dirty_bytes is one knob)."""
+
+    def read(self, root: Path) -> str | None:
+        """Current value; None when this kernel does not have the setting. Raises OSError naming the file."""
+
+    def refuse(self, value: str, root: Path, original: str) -> str | None:
+        """Why this value is not safe here (one sentence), or None when it is."""
+
+    def steps(self, value: str, root: Path) -> tuple[str, ...]:
+        """Values to write in turn to get there (several when one jump would stall allocators)."""
+
+    def write(self, value: str, root: Path) -> None:
+        """Write one value. Raises OSError naming the file."""
+
+
+class Mitigation(Protocol):
+    """Something the user can switch on the running host."""
+
+    name: str
+    """Stable identifier: marks, recordings and the keeper use it."""
+    title: str
+    why: str
+    """What the kernel does, what it costs, since which version; source named."""
+    expect: str
+    """What the numbers should do when it is switched."""
+    caution: str | None
+    """What it flatters or endangers, None when nothing."""
+    knob: Knob | None
+    """None for what only concerns wlat's own writer."""
+
+    def choices(self, session: Session) -> tuple[Choice, ...]: ...
+
+    def current(self, session: Session) -> str | None: ...
+
+    def unavailable(self, session: Session) -> Unavailable | None: ...
+
+    def request(self, value: str, session: Session) -> Request:
+        """Turn a value (one of the choices, or typed) into a request. Raises ValueError with one sentence."""
+
+
+def catalogue() -> tuple[Mitigation, ...]:
+    """Every mitigation, in the order the panel shows them."""
+    raise NotImplementedError
+
+
+def knobs() -> Mapping[str, Knob]:
+    """Every knob the keeper accepts, by name: the closed list of what can be changed on a host."""
+    return {m.knob.name: m.knob for m in catalogue() if m.knob is not None}
