@@ -1,0 +1,1 @@
+"""Tests of wlat, laid out like the package they test."""

@@ -1,0 +1,1 @@
+"""Guests with several memory nodes, and what wlat does inside them."""
