@@ -1,0 +1,144 @@
+"""The command ``wlat``: the only place that prints errors and exits.
+
+Commands are imported when they are called, so that ``wlat --version`` and the live screen do not pay for each other.
+"""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from wlat_tui import __version__
+from wlat_tui.config import ConfigError, config_path, load_config
+from wlat_tui.units import parse_duration_ns, parse_size_bytes
+
+COMMANDS = {
+    "bench": "wlat_tui.commands.bench:bench",
+    "completion": "wlat_tui.commands.completion:completion",
+    "doctor": "wlat_tui.commands.doctor:doctor",
+    "restore": "wlat_tui.commands.restore:restore",
+    "topology": "wlat_tui.commands.topology:topology",
+}
+
+
+class Quantity(click.ParamType):
+    """An option value with a unit, such as 200us or 64M."""
+
+    def __init__(self, name: str, parse: Callable[[str], int]) -> None:
+        self.name = name
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION = Quantity("duration", parse_duration_ns)
+SIZE = Quantity("size", parse_size_bytes)
+
+
+class Commands(click.Group):
+    """The group whose members are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+def show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Version of wlat, the kernel and Python: what a bug report needs."""
+    if value and not ctx.resilient_parsing:
+        click.echo(f"wlat {__version__}, Linux {platform.release()}, Python {platform.python_version()}")
+        ctx.exit()
+
+
+def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Read the configuration file into the defaults. Eager, so that it comes before the other options."""
+    if ctx.resilient_parsing:
+        return
+    path = config_path() if value is None else Path(value)
+    if value is not None and not path.exists():
+        raise click.BadParameter(f"{path} does not exist", ctx, param)
+    flags = {long.removeprefix("--"): p for p in ctx.command.params for long in p.opts if long.startswith("--")}
+    try:
+        defaults = load_config(path, frozenset(flags) - {"config", "version", "help"})
+    except ConfigError as error:
+        raise click.UsageError(str(error), ctx) from error
+    ctx.default_map = {str(flags[name].name): text for name, text in defaults.items()}
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Print the versions of wlat, the kernel and Python.")
+@click.option("--config", metavar="FILE", is_eager=True, expose_value=False, callback=apply_config, help="Defaults for these flags (TOML); by default ~/.config/wlat/config.toml.")
+@click.option("--dir", "directory", metavar="DIR", default=".", show_default="current", help="Write on the filesystem of this directory; nothing existing is touched.")
+@click.option("--size", "write_bytes", type=SIZE, default="220", show_default=True, help="Bytes of each write().")
+@click.option("--interval", "interval_ns", type=DURATION, default="200us", show_default=True, help="Time from one planned write to the next, 10us to 1s.")
+@click.option("--threshold", "threshold_ns", type=DURATION, default="1ms", show_default=True, help="A write that takes longer is a stall.")
+@click.option("--mode", type=click.Choice(["sleep", "spin"]), default="sleep", show_default=True, help="How the writer waits; spin takes a whole CPU.")
+@click.option("--cpu", "cpu_list", metavar="LIST", default="", help="Pin the writer to these CPUs, such as 2 or 0-3,8.")
+@click.option("--policy", metavar="POLICY", default="default", show_default=True, help="Memory policy: default, local, bind:N, prefer:N or interleave:N,M.")
+@click.option("--prewarm", type=click.Choice(["off", "fallocate", "read", "write"]), default="off", show_default=True, help="How the precursor prepares pages ahead.")
+@click.option("--prewarm-distance", "prewarm_bytes", type=SIZE, default="16M", show_default=True, help="How far ahead it prepares.")
+@click.option("--fifo", "fifo_priority", type=click.IntRange(0, 50), default=0, show_default="off", help="Run the writer under SCHED_FIFO at this priority (flatters the result).")
+@click.option("--dma-latency", "dma_latency_us", type=click.IntRange(-1), default=-1, show_default="off", help="Hold /dev/cpu_dma_latency at this many microseconds (flatters the result).")
+@click.option("--segment", "segment_bytes", type=SIZE, default="64M", show_default=True, help="Size of each file written.")
+@click.option("--disk-limit", "disk_limit_bytes", type=SIZE, default="1G", show_default=True, help="Never hold more disk space than this.")
+@click.option("--tick", "tick_ns", type=DURATION, default="200ms", show_default=True, help="Time one report covers.")
+@click.option("--read-only", is_flag=True, help="Change nothing on this host: no toggles of kernel settings.")
+@click.option("--sudo", is_flag=True, help="Run the engine and the keeper through 'sudo -n'; the screen stays yours.")
+@click.option("--demo", is_flag=True, help="Show a scripted two-node host instead of this one; nothing is written or changed.")
+@click.option("--low-bandwidth/--full-bandwidth", default=None, help="Send under 2 KB/s to the terminal (default: by itself on a slow link).")
+@click.option("--ascii/--unicode", "ascii_only", default=None, help="Draw with plain ASCII (default: by the locale).")
+@click.option("--mouse/--no-mouse", default=None, help="React to the mouse (default: not over SSH).")
+@click.option("--theme", metavar="NAME", default=None, help="Colour theme.")
+@click.option("--refresh", "refresh_hz", type=click.FloatRange(0.2, 20), default=4, show_default=True, help="Screen updates per second.")
+@click.pass_context
+def cli(ctx: click.Context, **options: Any) -> int | None:
+    """Watch the worst write() of this host live, next to how far each NUMA node is from its watermarks.
+
+    Without a command, wlat opens the live screen. It writes small records to a private, already unlinked file, shows what each
+    write() costs, and lets you switch mitigations on and off; everything it changes is put back when it ends, however it ends.
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    from wlat_tui.commands.live import live
+
+    return live(ctx, options)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; every error becomes one sentence on stderr and a non-zero exit."""
+    try:
+        status = cli.main(args=arguments, prog_name="wlat", standalone_mode=False)
+    except click.Abort:
+        click.echo("wlat: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        click.echo(f"wlat: {' '.join(error.format_message().split())}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # the reader of our output (head, less) left: not an error, but Python would complain again at exit
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,90 @@
+"""``wlat`` without a command: check the flags, choose the source, open the screen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wlat_tui.frame import Mode, Policy, Prewarm, Settings
+from wlat_tui.kernel.cpulist import parse_cpulist
+from wlat_tui.sources import Source
+
+
+def parse_policy(text: str) -> tuple[Policy, tuple[int, ...]]:
+    """``"bind:1"`` -> (BIND, (1,)). Raises ValueError with one sentence."""
+    name, _, nodes = text.partition(":")
+    try:
+        policy = Policy[name.upper()]
+        listed = parse_cpulist(nodes)
+    except (KeyError, ValueError):
+        listed, policy = (), None
+    needs_nodes = policy in (Policy.BIND, Policy.PREFER, Policy.INTERLEAVE)
+    if policy is None or needs_nodes != bool(listed):
+        raise ValueError(f"'{text}' is not a memory policy: use default, local, bind:N, prefer:N or interleave:N,M")
+    return policy, listed
+
+
+def read_settings(options: Mapping[str, Any]) -> Settings:
+    """The engine settings that the flags ask for. Raises click.UsageError with one sentence."""
+    from wlat_tui.native import refuse_settings
+
+    try:
+        policy, nodes = parse_policy(options["policy"])
+        cpus = parse_cpulist(options["cpu_list"])
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    missing = sorted(set(cpus) - os.sched_getaffinity(0))
+    if missing and not options["demo"]:
+        raise click.UsageError(f"--cpu {options['cpu_list']}: this process may not run on CPU {missing[0]} (see 'wlat topology')")
+    same_name = ("write_bytes", "interval_ns", "threshold_ns", "tick_ns", "segment_bytes", "disk_limit_bytes", "prewarm_bytes", "fifo_priority", "dma_latency_us")
+    settings = Settings(
+        **{name: options[name] for name in same_name},
+        mode=Mode[options["mode"].upper()],
+        prewarm=Prewarm[options["prewarm"].upper()],
+        policy=policy,
+        policy_nodes=nodes,
+        cpus=cpus,
+    )
+    if (refusal := refuse_settings(settings)) is not None:
+        raise click.UsageError(refusal)
+    return settings
+
+
+def choose_source(options: Mapping[str, Any], settings: Settings) -> Source:
+    """The demo, or this host. Raises click.UsageError when the target cannot be written to."""
+    if options["demo"]:
+        from wlat_tui.sources.scripted import ScriptedSource
+
+        return ScriptedSource()
+    from wlat_tui.kernel.mounts import disk_refusal, read_target
+    from wlat_tui.sources.live import LiveSource
+
+    directory = Path(options["directory"])
+    if not directory.is_dir():
+        raise click.UsageError(f"--dir {directory}: there is no such directory")
+    target = read_target(directory)
+    if target is not None and (refusal := disk_refusal(target)) is not None:
+        raise click.UsageError(refusal)
+    return LiveSource(settings, directory.resolve(), target, read_only=options["read_only"], sudo=options["sudo"])
+
+
+def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
+    """Open the live screen; returns the exit status."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("the live screen needs a terminal on stdin and stdout (for scripts: 'wlat doctor --json', 'wlat topology --json')", ctx)
+    source = choose_source(options, read_settings(options))
+    from wlat_tui.app import run
+
+    return run(
+        source,
+        low_bandwidth=options["low_bandwidth"],
+        ascii_only=options["ascii_only"],
+        theme=options["theme"],
+        refresh_hz=options["refresh_hz"],
+        mouse=options["mouse"],
+    )
