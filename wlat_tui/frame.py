@@ -227,7 +227,7 @@ class NodeShape:
     node: int
     cpus: tuple[int, ...]
     distances: Mapping[int, int]
-    """Other online node -> SLIT distance."""
+    """Online node, itself included (10 on sane firmware), -> SLIT distance. {} where the firmware or kernel does not tell."""
     total_bytes: int | None
     has_memory: bool
 
