@@ -1,0 +1,39 @@
+"""/proc/PID/stat: state and CPU time of one process or kernel thread."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from wlat_tui.kernel import ROOT
+from wlat_tui.kernel.files import read_text
+
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStat:
+    """``cpu_ns`` is user and system time, in steps of `TICK_NS` (10 ms)."""
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    cpu_ns: int
+
+
+def parse_stat(text: str) -> ProcessStat:
+    """The name may hold blanks and parentheses: it ends at the last one. Raises ValueError: not a stat line."""
+    head, found, rest = text.rpartition(")")
+    pid, opened, name = head.partition(" (")
+    fields = rest.split()
+    if not (found and opened and len(fields) > 12):
+        raise ValueError(f"not a line of /proc/PID/stat: '{text[:60].strip()}'")
+    return ProcessStat(int(pid), name, fields[0], int(fields[1]), (int(fields[11]) + int(fields[12])) * TICK_NS)
+
+
+def read_stat(pid: int | str, root: Path = ROOT) -> ProcessStat | None:
+    """None when the process is gone or not visible here (pid "self" works). Raises OSError."""
+    text = read_text(root / f"proc/{pid}/stat")
+    return None if text is None else parse_stat(text)
