@@ -11,7 +11,16 @@ from wlat_tui.units import format_bytes, format_ns, parse_duration_ns, parse_siz
 
 @pytest.mark.parametrize(
     ("text", "ns"),
-    [("200us", 200_000), ("200µs", 200_000), ("1ms", 1_000_000), ("1.5 ms", 1_500_000), ("1s", 10**9), ("10m", 600 * 10**9), ("2h", 7200 * 10**9), ("7ns", 7)],
+    [
+        ("200us", 200_000),
+        ("200µs", 200_000),
+        ("1ms", 1_000_000),
+        ("1.5 ms", 1_500_000),
+        ("1s", 10**9),
+        ("10m", 600 * 10**9),
+        ("2h", 7200 * 10**9),
+        ("7ns", 7),
+    ],
 )
 def test_a_duration_is_a_number_and_a_unit(text: str, ns: int) -> None:
     assert parse_duration_ns(text) == ns
@@ -24,7 +33,10 @@ def test_what_is_not_a_duration_is_refused_in_one_sentence_that_names_it(text: s
     assert f"'{text}'" in str(error.value)
 
 
-@pytest.mark.parametrize(("text", "size"), [("220", 220), ("220B", 220), ("64M", 64 << 20), ("64MiB", 64 << 20), ("64mb", 64 << 20), ("1G", 1 << 30), ("1.5k", 1536)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("220", 220), ("220B", 220), ("64M", 64 << 20), ("64MiB", 64 << 20), ("64mb", 64 << 20), ("1G", 1 << 30), ("1.5k", 1536)],
+)
 def test_a_size_is_a_number_with_or_without_a_binary_unit(text: str, size: int) -> None:
     assert parse_size_bytes(text) == size
 
@@ -38,7 +50,17 @@ def test_what_is_not_a_size_is_refused_in_one_sentence_that_names_it(text: str) 
 
 @pytest.mark.parametrize(
     ("ns", "shown"),
-    [(None, "n/a"), (0, "0ns"), (843, "843ns"), (999.6, "1.00us"), (1_000, "1.00us"), (20_123, "20.1us"), (999_949, "1.00ms"), (12_345_678, "12.3ms"), (3_250_000_000, "3.25s")],
+    [
+        (None, "n/a"),
+        (0, "0ns"),
+        (843, "843ns"),
+        (999.6, "1.00us"),
+        (1_000, "1.00us"),
+        (20_123, "20.1us"),
+        (999_949, "1.00ms"),
+        (12_345_678, "12.3ms"),
+        (3_250_000_000, "3.25s"),
+    ],
 )
 def test_a_time_is_shown_in_three_figures(ns: float | None, shown: str) -> None:
     assert format_ns(ns) == shown

@@ -89,30 +89,102 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Print the versions of wlat, the kernel and Python.")
-@click.option("--config", metavar="FILE", is_eager=True, expose_value=False, callback=apply_config, help="Defaults for these flags (TOML); by default ~/.config/wlat/config.toml.")
-@click.option("--dir", "directory", metavar="DIR", default=".", show_default="current", help="Write on the filesystem of this directory; nothing existing is touched.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Print the versions of wlat, the kernel and Python.",
+)
+@click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=apply_config,
+    help="Defaults for these flags (TOML); by default ~/.config/wlat/config.toml.",
+)
+@click.option(
+    "--dir",
+    "directory",
+    metavar="DIR",
+    default=".",
+    show_default="current",
+    help="Write on the filesystem of this directory; nothing existing is touched.",
+)
 @click.option("--size", "write_bytes", type=SIZE, default="220", show_default=True, help="Bytes of each write().")
-@click.option("--interval", "interval_ns", type=DURATION, default="200us", show_default=True, help="Time from one planned write to the next, 10us to 1s.")
-@click.option("--threshold", "threshold_ns", type=DURATION, default="1ms", show_default=True, help="A write that takes longer is a stall.")
-@click.option("--mode", type=click.Choice(["sleep", "spin"]), default="sleep", show_default=True, help="How the writer waits; spin takes a whole CPU.")
+@click.option(
+    "--interval",
+    "interval_ns",
+    type=DURATION,
+    default="200us",
+    show_default=True,
+    help="Time from one planned write to the next, 10us to 1s.",
+)
+@click.option(
+    "--threshold", "threshold_ns", type=DURATION, default="1ms", show_default=True, help="A write that takes longer is a stall."
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["sleep", "spin"]),
+    default="sleep",
+    show_default=True,
+    help="How the writer waits; spin takes a whole CPU.",
+)
 @click.option("--cpu", "cpu_list", metavar="LIST", default="", help="Pin the writer to these CPUs, such as 2 or 0-3,8.")
-@click.option("--policy", metavar="POLICY", default="default", show_default=True, help="Memory policy: default, local, bind:N, prefer:N or interleave:N,M.")
-@click.option("--prewarm", type=click.Choice(["off", "fallocate", "read", "write"]), default="off", show_default=True, help="How the precursor prepares pages ahead.")
-@click.option("--prewarm-distance", "prewarm_bytes", type=SIZE, default="16M", show_default=True, help="How far ahead it prepares.")
-@click.option("--fifo", "fifo_priority", type=click.IntRange(0, 50), default=0, show_default="off", help="Run the writer under SCHED_FIFO at this priority (flatters the result).")
-@click.option("--dma-latency", "dma_latency_us", type=click.IntRange(-1), default=-1, show_default="off", help="Hold /dev/cpu_dma_latency at this many microseconds (flatters the result).")
+@click.option(
+    "--policy",
+    metavar="POLICY",
+    default="default",
+    show_default=True,
+    help="Memory policy: default, local, bind:N, prefer:N or interleave:N,M.",
+)
+@click.option(
+    "--prewarm",
+    type=click.Choice(["off", "fallocate", "read", "write"]),
+    default="off",
+    show_default=True,
+    help="How the precursor prepares pages ahead.",
+)
+@click.option(
+    "--prewarm-distance", "prewarm_bytes", type=SIZE, default="16M", show_default=True, help="How far ahead it prepares."
+)
+@click.option(
+    "--fifo",
+    "fifo_priority",
+    type=click.IntRange(0, 50),
+    default=0,
+    show_default="off",
+    help="Run the writer under SCHED_FIFO at this priority (flatters the result).",
+)
+@click.option(
+    "--dma-latency",
+    "dma_latency_us",
+    type=click.IntRange(-1),
+    default=-1,
+    show_default="off",
+    help="Hold /dev/cpu_dma_latency at this many microseconds (flatters the result).",
+)
 @click.option("--segment", "segment_bytes", type=SIZE, default="64M", show_default=True, help="Size of each file written.")
-@click.option("--disk-limit", "disk_limit_bytes", type=SIZE, default="1G", show_default=True, help="Never hold more disk space than this.")
+@click.option(
+    "--disk-limit", "disk_limit_bytes", type=SIZE, default="1G", show_default=True, help="Never hold more disk space than this."
+)
 @click.option("--tick", "tick_ns", type=DURATION, default="200ms", show_default=True, help="Time one report covers.")
 @click.option("--read-only", is_flag=True, help="Change nothing on this host: no toggles of kernel settings.")
 @click.option("--sudo", is_flag=True, help="Run the engine and the keeper through 'sudo -n'; the screen stays yours.")
 @click.option("--demo", is_flag=True, help="Show a scripted two-node host instead of this one; nothing is written or changed.")
-@click.option("--low-bandwidth/--full-bandwidth", default=None, help="Send under 2 KB/s to the terminal (default: by itself on a slow link).")
+@click.option(
+    "--low-bandwidth/--full-bandwidth",
+    default=None,
+    help="Send under 2 KB/s to the terminal (default: by itself on a slow link).",
+)
 @click.option("--ascii/--unicode", "ascii_only", default=None, help="Draw with plain ASCII (default: by the locale).")
 @click.option("--mouse/--no-mouse", default=None, help="React to the mouse (default: not over SSH).")
 @click.option("--theme", metavar="NAME", default=None, help="Colour theme.")
-@click.option("--refresh", "refresh_hz", type=click.FloatRange(0.2, 20), default=4, show_default=True, help="Screen updates per second.")
+@click.option(
+    "--refresh", "refresh_hz", type=click.FloatRange(0.2, 20), default=4, show_default=True, help="Screen updates per second."
+)
 @click.pass_context
 def cli(ctx: click.Context, **options: Any) -> int | None:
     """Watch the worst write() of this host live, next to how far each NUMA node is from its watermarks.

@@ -40,8 +40,20 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         raise click.UsageError(str(error)) from error
     missing = sorted(set(cpus) - os.sched_getaffinity(0))
     if missing and not options["demo"]:
-        raise click.UsageError(f"--cpu {options['cpu_list']}: this process may not run on CPU {missing[0]} (see 'wlat topology')")
-    same_name = ("write_bytes", "interval_ns", "threshold_ns", "tick_ns", "segment_bytes", "disk_limit_bytes", "prewarm_bytes", "fifo_priority", "dma_latency_us")
+        raise click.UsageError(
+            f"--cpu {options['cpu_list']}: this process may not run on CPU {missing[0]} (see 'wlat topology')"
+        )
+    same_name = (
+        "write_bytes",
+        "interval_ns",
+        "threshold_ns",
+        "tick_ns",
+        "segment_bytes",
+        "disk_limit_bytes",
+        "prewarm_bytes",
+        "fifo_priority",
+        "dma_latency_us",
+    )
     settings = Settings(
         **{name: options[name] for name in same_name},
         mode=Mode[options["mode"].upper()],
@@ -70,13 +82,16 @@ def choose_source(options: Mapping[str, Any], settings: Settings) -> Source:
     target = read_target(directory)
     if target is not None and (refusal := disk_refusal(target)) is not None:
         raise click.UsageError(refusal)
-    return LiveSource(settings, directory.resolve(), target, read_only=options["read_only"], sudo=options["sudo"])
+    return LiveSource(settings, directory.resolve(), read_only=options["read_only"], sudo=options["sudo"])
 
 
 def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
     """Open the live screen; returns the exit status."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError("the live screen needs a terminal on stdin and stdout (for scripts: 'wlat doctor --json', 'wlat topology --json')", ctx)
+        raise click.UsageError(
+            "the live screen needs a terminal on stdin and stdout (for scripts: 'wlat doctor --json', 'wlat topology --json')",
+            ctx,
+        )
     source = choose_source(options, read_settings(options))
     from wlat_tui.app import run
 
