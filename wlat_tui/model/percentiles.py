@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from wlat_tui.frame import HistogramDelta, Span, Write, WriteClass, WriterTick
+from wlat_tui.model._histogram import Histogram
+
+KEPT_NS = 30_000_000_000
+"""How long single ticks are kept: the longest window, and the longest "before" of a toggle."""
+_FRACTIONS = (0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +28,125 @@ class Quantiles:
     max_ns: int
     max_exact: bool
     """True: the exact worst write. False: upper bound of its histogram bucket (0.1 % wide)."""
+
+
+def span_ns(write: Write, span: Span) -> int:
+    """That part of one write's time."""
+    if span is Span.WAKE:
+        return write.wake_ns
+    return write.service_ns if span is Span.SERVICE else write.response_ns
+
+
+def worst_of(ticks: Iterable[WriterTick], span: Span) -> Write | None:
+    """The exact worst write of some ticks; the earliest of equals."""
+    writes = (write for tick in ticks if (write := tick.worst[span]) is not None)
+    return max(writes, key=lambda write: span_ns(write, span), default=None)
+
+
+def quantiles(histogram: Histogram, worst_ns: int | None) -> Quantiles | None:
+    """Read one histogram out. *worst_ns* is the exact maximum of the same writes, None when only the bucket is known."""
+    count = histogram.total
+    if count == 0:
+        return None
+    p50, p90, p99, p999, p9999, top = histogram.quantiles(_FRACTIONS)
+    exact = worst_ns is not None
+    # a bucket's upper bound may lie above the exact worst; no quantile may
+    limit = top if worst_ns is None else worst_ns
+    return Quantiles(
+        count=count,
+        p50_ns=min(p50, limit),
+        p90_ns=min(p90, limit),
+        p99_ns=min(p99, limit) if count >= 100 else None,
+        p999_ns=min(p999, limit) if count >= 1_000 else None,
+        p9999_ns=min(p9999, limit) if count >= 10_000 else None,
+        max_ns=limit,
+        max_exact=exact,
+    )
+
+
+class _Population:
+    """Histograms of one stretch of time: by span and class, and by span over all classes. Made when first written to."""
+
+    def __init__(self) -> None:
+        self._histograms: dict[tuple[Span, WriteClass | None], Histogram] = {}
+
+    def add(self, deltas: tuple[HistogramDelta, ...], sign: int = 1) -> None:
+        for delta in deltas:
+            for key in ((delta.span, delta.write_class), (delta.span, None)):
+                histogram = self._histograms.get(key)
+                if histogram is None:
+                    histogram = self._histograms[key] = Histogram()
+                histogram.add(delta, sign)
+
+    def read(self, span: Span, write_class: WriteClass | None, worst: Write | None) -> Quantiles | None:
+        histogram = self._histograms.get((span, write_class))
+        if histogram is None:
+            return None
+        # the engine keeps the exact worst over all classes only: it is this class's worst exactly when it belongs to it
+        mine = worst is not None and write_class in (None, worst.write_class)
+        return quantiles(histogram, span_ns(worst, span) if worst is not None and mine else None)
+
+
+class Latencies:
+    """Folds the engine's ticks into window and whole-session populations; keeps the last ticks singly."""
+
+    def __init__(self, window_ns: int) -> None:
+        self.recent: deque[WriterTick] = deque()
+        """The ticks of the last `KEPT_NS`, oldest first."""
+        self._whole = _Population()
+        self._window = _Population()
+        self._in_window: deque[WriterTick] = deque()
+        self._window_ns = window_ns
+        self._now_ns = 0
+        self._worst: dict[Span, Write] = {}
+
+    def add(self, tick: WriterTick) -> None:
+        """Count one tick in."""
+        self.recent.append(tick)
+        self._in_window.append(tick)
+        self._whole.add(tick.histograms)
+        self._window.add(tick.histograms)
+        for span in Span:
+            write = tick.worst[span]
+            known = self._worst.get(span)
+            if write is not None and (known is None or span_ns(write, span) > span_ns(known, span)):
+                self._worst[span] = write
+
+    def expire(self, now_ns: int) -> None:
+        """Take out what is too old: also when no tick comes any more, so that a dead engine's window empties."""
+        self._now_ns = now_ns
+        while self._in_window and self._in_window[0].end_ns <= now_ns - self._window_ns:
+            self._window.add(self._in_window.popleft().histograms, -1)
+        while self.recent and self.recent[0].end_ns <= now_ns - KEPT_NS:
+            self.recent.popleft()
+
+    @property
+    def window_ns(self) -> int:
+        return self._window_ns
+
+    @window_ns.setter
+    def window_ns(self, value: int) -> None:
+        self._window_ns = value
+        self._window = _Population()
+        self._in_window = deque(tick for tick in self.recent if tick.end_ns > self._now_ns - value)
+        for tick in self._in_window:
+            self._window.add(tick.histograms)
+
+    def window(self, span: Span, write_class: WriteClass | None = None) -> Quantiles | None:
+        return self._window.read(span, write_class, self.worst_window(span))
+
+    def whole(self, span: Span, write_class: WriteClass | None = None) -> Quantiles | None:
+        return self._whole.read(span, write_class, self._worst.get(span))
+
+    def worst_window(self, span: Span) -> Write | None:
+        return worst_of(self._in_window, span)
+
+    def worst_ever(self, span: Span) -> Write | None:
+        return self._worst.get(span)
+
+    def latest(self, length_ns: int) -> Iterator[WriterTick]:
+        """Ticks that ended within the last *length_ns* of what was folded, newest first."""
+        for tick in reversed(self.recent):
+            if tick.end_ns <= self._now_ns - length_ns:
+                return
+            yield tick

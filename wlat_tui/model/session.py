@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wlat_tui.frame import Cost, Frame, Host, KnobState, Mark, Pressure, Settings, Span, Write, WriteClass, WriterTick
-from wlat_tui.model.changes import Change
-from wlat_tui.model.nodes import NodeState
-from wlat_tui.model.percentiles import Quantiles
-from wlat_tui.model.series import Gap, MemorySeries, WorstSeries
+from wlat_tui.model.changes import Change, Changes
+from wlat_tui.model.nodes import Nodes, NodeState
+from wlat_tui.model.percentiles import KEPT_NS, Latencies, Quantiles, span_ns
+from wlat_tui.model.rates import NO_RATES, Rates
+from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,61 +87,174 @@ class Session:
     stall_count: int
 
     def __init__(self, window_s: float = 10.0) -> None:
-        raise NotImplementedError
+        self.frames = 0
+        self.host = None
+        self.settings = Settings()
+        self.writer = None
+        self.writer_missing = None
+        self.now_ns = self.wall_ns = self.started_ns = 0
+        self.knobs = {}
+        self.vmstat = None
+        self.vmstat_rates = NO_RATES
+        self.pressure = None
+        self.cost = None
+        self._timeline = Timeline()
+        self.marks, self.gaps = self._timeline.marks, self._timeline.gaps
+        self.worst = {span: WorstSeries(self._timeline) for span in Span}
+        self.notices = deque(maxlen=200)
+        self.stalls = deque(maxlen=1_000)
+        self.losses = Counter()
+        self.writes = [0] * len(WriteClass)
+        self.skipped_slots = self.error_slots = self.stall_count = 0
+        self._nodes = Nodes()
+        self.nodes = {}
+        self._memory: dict[int, MemorySeries] = {}
+        self.memory = self._memory
+        self._latencies = Latencies(round(window_s * 1e9))
+        self._changes = Changes()
+        self._vmstat_at_ns = 0
 
     def fold(self, frame: Frame) -> None:
         """Take one frame in. Frames come in time order."""
-        raise NotImplementedError
+        if self.frames == 0:
+            self.started_ns = frame.begin_ns
+        elif frame.begin_ns - self.now_ns > self.settings.tick_ns // 2:
+            self._timeline.add_gap(Gap(self.now_ns, frame.begin_ns, "nothing was observed"))
+        self.frames += 1
+        self.now_ns, self.wall_ns = frame.end_ns, frame.wall_ns
+        self._fold_host(frame)
+        self._fold_writer(frame)
+        self._latencies.expire(frame.end_ns)
+        for mark in frame.marks:
+            self.marks.append(mark)
+            self._changes.add_mark(mark, self._latencies.recent)
+        self.losses.update(frame.losses)
+        self.notices.extend(Notice(frame.end_ns, frame.wall_ns, text) for text in frame.notices)
+
+    def _fold_host(self, frame: Frame) -> None:
+        """Sections that were not read in this frame keep what was known."""
+        self.host = frame.host or self.host
+        self.settings = frame.settings or self.settings
+        self.knobs = frame.knobs if frame.knobs is not None else self.knobs
+        self.pressure = frame.pressure if frame.pressure is not None else self.pressure
+        self.cost = frame.cost or self.cost
+        if frame.vmstat is not None:
+            if self.vmstat is not None:
+                self.vmstat_rates = Rates(self.vmstat, frame.vmstat, (frame.end_ns - self._vmstat_at_ns) / 1e9)
+            self.vmstat, self._vmstat_at_ns = frame.vmstat, frame.end_ns
+        self._nodes.fold(frame)
+        self.nodes = self._nodes.states
+        for sample in frame.nodes or ():
+            state = self.nodes[sample.node]
+            series = self._memory.setdefault(sample.node, MemorySeries(self._timeline))
+            series.add(frame.begin_ns, frame.end_ns, state.free_pages, state.headroom_pages)
+
+    def _fold_writer(self, frame: Frame) -> None:
+        tick = frame.writer
+        if tick is None:
+            if frame.writer_missing is not None:
+                self.writer_missing = frame.writer_missing
+                self._timeline.add_gap(Gap(frame.begin_ns, frame.end_ns, frame.writer_missing, writer_only=True))
+            return
+        if self.writer is not None and tick.seq > self.writer.seq + 1 and not frame.losses.get("late_ticks"):
+            # the engine merged reports nobody took: no write is lost, but one tick stands for several
+            self.losses["late_ticks"] += tick.seq - self.writer.seq - 1
+        if tick.stalls_lost and not frame.losses.get("stalls"):
+            self.losses["stalls"] += tick.stalls_lost
+        self.writer, self.writer_missing = tick, None
+        if (gap := _writer_gap(tick)) is not None:
+            self._timeline.add_gap(gap)
+        self.writes = [a + b for a, b in zip(self.writes, tick.writes, strict=True)]
+        self.skipped_slots += tick.skipped_slots
+        self.error_slots += tick.error_slots
+        self.stall_count += tick.stall_count
+        self.stalls.extend(tick.stalls)
+        for span in Span:
+            write = tick.worst[span]
+            worst_ns = None if write is None else span_ns(write, span)
+            self.worst[span].add(tick.begin_ns, tick.end_ns, worst_ns, None if write is None else write.write_class)
+        self._latencies.add(tick)
+        self._changes.add_tick(tick, self.settings.prewarm)
 
     @property
     def elapsed_ns(self) -> int:
         """Time covered since the first frame began."""
-        raise NotImplementedError
+        return self.now_ns - self.started_ns
 
     @property
     def window_s(self) -> float:
-        """Length of the moving window of `window`; can be set (0.2 .. 60), what is kept is re-counted at once."""
-        raise NotImplementedError
+        """Length of the moving window of `window`; can be set (0.2 .. 30), what is kept is re-counted at once.
+
+        Raises:
+            ValueError: outside that range.
+        """
+        return self._latencies.window_ns / 1e9
 
     @window_s.setter
     def window_s(self, value: float) -> None:
-        raise NotImplementedError
+        if not 0.2 <= value <= KEPT_NS / 1e9:
+            raise ValueError(f"a window of {value:g} s is not possible: choose 0.2 to {KEPT_NS / 1e9:g} s")
+        self._latencies.window_ns = round(value * 1e9)
 
     def window(self, span: Span, write_class: WriteClass | None = None) -> Quantiles | None:
         """Quantiles of the last ``window_s`` seconds, all classes or one; None when there was no write."""
-        raise NotImplementedError
+        return self._latencies.window(span, write_class)
 
     def whole(self, span: Span, write_class: WriteClass | None = None) -> Quantiles | None:
         """Quantiles since the start, all classes or one; None when there was no write."""
-        raise NotImplementedError
+        return self._latencies.whole(span, write_class)
 
     def worst_window(self, span: Span) -> Write | None:
         """The exact worst write of the window."""
-        raise NotImplementedError
+        return self._latencies.worst_window(span)
 
     def worst_ever(self, span: Span) -> Write | None:
         """The exact worst write since the start."""
-        raise NotImplementedError
+        return self._latencies.worst_ever(span)
 
     @property
     def rate_per_s(self) -> float | None:
-        """Writes finished per second over the last second or so; None before the first report."""
-        raise NotImplementedError
+        """Writes finished per second over the last second or so; None when no report is that young."""
+        ticks = list(self._latencies.latest(max(1_000_000_000, self.settings.tick_ns + 1)))
+        covered_ns = sum(tick.end_ns - tick.begin_ns for tick in ticks)
+        return sum(sum(tick.writes) for tick in ticks) * 1e9 / covered_ns if covered_ns else None
 
     @property
     def asked_rate_per_s(self) -> float:
         """Writes per second the settings ask for."""
-        raise NotImplementedError
+        return 1e9 / self.settings.interval_ns
 
     @property
     def changes(self) -> list[Change]:
         """Before and after of every mitigation applied or restored, newest last (bounded)."""
-        raise NotImplementedError
+        return self._changes.read()
 
     def marks_between(self, begin_ns: int, end_ns: int) -> list[Mark]:
         """Marks on a stretch of the time axis, for drawing."""
-        raise NotImplementedError
+        return self._timeline.marks_between(begin_ns, end_ns)
 
     def headline(self) -> Headline:
         """The few facts for the top of the screen. No causes."""
-        raise NotImplementedError
+        now = self.writer.worst[Span.RESPONSE] if self.writer is not None and self.writer_missing is None else None
+        inflight = self.writer.inflight if self.writer is not None and self.writer_missing is None else None
+        known = [state for state in self.nodes.values() if state.online and state.headroom_pages is not None]
+        return Headline(
+            worst_now_ns=None if now is None else now.response_ns,
+            worst_window=self.worst_window(Span.RESPONSE),
+            worst_ever=self.worst_ever(Span.RESPONSE),
+            tightest=min(known, key=lambda state: state.headroom_pages or 0, default=None),
+            inflight_ns=None if inflight is None or self.writer is None else self.writer.end_ns - inflight.begin_ns,
+            stalls=self.stall_count,
+        )
+
+
+def _writer_gap(tick: WriterTick) -> Gap | None:
+    """The part of a tick in which the writer could not run or could not write."""
+    if tick.gap_ns > 0:
+        # a stopped reporter ends its tick right after it runs again, so the gap is the tick's end
+        begin_ns = max(tick.begin_ns, tick.end_ns - tick.gap_ns)
+        return Gap(begin_ns, tick.end_ns, "the engine was stopped or the machine was suspended", writer_only=True)
+    if tick.error_slots > 0 and sum(tick.writes) == 0:
+        reason = os.strerror(tick.error) if tick.error else "reason unknown"
+        return Gap(tick.begin_ns, tick.end_ns, f"the writer could not write: {reason}", writer_only=True)
+    return None
