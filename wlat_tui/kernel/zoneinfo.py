@@ -56,6 +56,8 @@ def parse_zoneinfo(text: str) -> ZoneTable:
     for begin, end in _sections(text):
         head_end = text.find("\n", begin, end)
         node_text, _, title = text[begin + 5 : head_end if head_end >= 0 else end].partition(",")
+        if not node_text.isdecimal():
+            continue
         node, kind = int(node_text), title.split()
         pages = text.find(_PAGESETS, begin, end)
         body_end = end if pages < 0 else pages
@@ -85,7 +87,7 @@ def parse_pagesets(text: str) -> tuple[Mapping[str, int], ...]:
     for line in text.split("\n"):
         words = line.split()
         if words[:1] == ["cpu:"]:
-            sets.append({name.rstrip(":"): int(value) for name, value in zip(words[::2], words[1::2], strict=False)})
+            sets.append(_named_numbers(words))
         elif len(words) > 1 and sets and words[-1].isdecimal():
             sets[-1][" ".join(words[:-1]).rstrip(":")] = int(words[-1])
     return tuple(sets)
@@ -149,17 +151,23 @@ def _rows(text: str, node_rows: dict[str, int], in_zone: bool) -> tuple[dict[str
                 into = node_rows
         elif count == 1 and words[0].isdecimal():  # a row without a name: 4.14.y, 4.17 to 4.19, early el8
             into[""] = int(words[0])
-        elif count > 2 and words[0] == "pages":
+        elif count > 2 and words[0] == "pages" and words[2].isdecimal():
             into = rows
             rows[words[1]] = int(words[2])
         elif count and words[0] == "protection:":
             inside = line[line.find("(") + 1 : line.rfind(")")]
-            protection = tuple(int(entry) for entry in inside.split(",") if entry.strip())
+            entries = [entry.strip() for entry in inside.split(",")]
+            protection = tuple(int(entry) for entry in entries if entry.removeprefix("-").isdecimal())
         elif count > 2 and words[0] == "scanned":  # 2.6: "scanned  0 (a: 24 i: 4)"
-            flat = line.replace("(", " ").replace(")", " ").replace(":", " ").split()
-            rows["scanned"] = int(flat[1])
-            rows.update({f"scanned {name}": int(value) for name, value in zip(flat[2::2], flat[3::2], strict=False)})
+            flat = _named_numbers(line.replace("(", " ").replace(")", " ").split())
+            rows.update({name if name == "scanned" else f"scanned {name}": value for name, value in flat.items()})
     return rows, protection
+
+
+def _named_numbers(words: list[str]) -> dict[str, int]:
+    """``cpu: 0 pcp: 1`` as words -> {"cpu": 0, "pcp": 1}."""
+    pairs = zip(words[::2], words[1::2], strict=False)
+    return {name.rstrip(":"): int(value) for name, value in pairs if value.isdecimal()}
 
 
 def _tail(text: str, pages: int, end: int) -> int:
@@ -180,12 +188,14 @@ def _drift_pages(text: str, begin: int, end: int, counts: dict[str, int]) -> int
     first, last = text.find(_THRESHOLD, begin, end), text.rfind(_THRESHOLD, begin, end)
     if first < 0:
         return None
-    limits = (text[at + len(_THRESHOLD) + 1 : at + len(_THRESHOLD) + 12].split() for at in (first, last))
+    limits = [text[at + len(_THRESHOLD) + 1 : at + len(_THRESHOLD) + 12].partition("\n")[0].strip() for at in (first, last)]
+    if not all(limit.isdecimal() for limit in limits):
+        return None
     last_cpu = text.rfind("cpu:", begin, last)
     label = text[last_cpu : text.find("\n", last_cpu, end)]
     if end - begin < _LONG_CHARS or label not in counts:
         counts[label] = text.count(_THRESHOLD, begin, end)
-    return counts[label] * max(int(words[0]) for words in limits)
+    return counts[label] * max(map(int, limits))
 
 
 def _zone(node: int, name: str, rows: dict[str, int], protection: tuple[int, ...], drift: int | None) -> Zone:
