@@ -1,0 +1,286 @@
+"""The terminal: sends only what changed, never more than it takes, and always gives it back as it was.
+
+Textual's own driver queues whole frames to a thread and blocks the event loop once 30 are waiting; on a 5 KB/s link that stalls
+keys for seconds. Here the terminal's wanted state is compared with what it shows, and the next difference is computed only
+when the last one was taken. Nothing ever queues up, and the loop never waits for the terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import select
+import termios
+import threading
+import time
+from codecs import getincrementaldecoder
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+from wlat_tui.renderables.picture import Picture
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.message import Message
+
+_ASK_POSITION = "\x1b[6n"
+_CANCEL = b"\x18\x1b[0m"
+"""CAN ends an escape sequence that was cut in the middle (ECMA-48)."""
+_ALT_SCREEN = "\x1b[?1049h"
+_LEAVE_S = 0.5
+_ANSWER_LOST_S = 10.0
+_SLOW_S = 0.75
+
+
+class TerminalDriver(LinuxDriver):
+    """A Linux terminal that counts what it is sent and knows whether that was taken.
+
+    "Taken" means that the terminal itself answered a cursor position request sent behind the output, because an SSH connection
+    buffers megabytes: that the kernel took the bytes says nothing. Terminals that never answer are judged by the kernel alone.
+    """
+
+    def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self.sent_bytes = 0
+        """Bytes that the terminal device accepted since the start."""
+        self.slow_frames = 0
+        """Frames in a row that took longer than 0.75 s to be taken."""
+        self.vanished = False
+        """The terminal is gone: nothing can be written any more."""
+        self._picture = Picture()
+        self._controls = ""
+        self._pending = b""
+        self._frame_since = 0.0
+        self._asked_since: float | None = None
+        self._answers = False
+        self._muted = False
+        self._watching = False
+        self._pump_planned = False
+        self._loop_thread = threading.get_ident()
+        self._out, self._out_blocks = _open_terminal(self._file.fileno())
+        self._wake_read, self._wake_write = os.pipe()
+        self._hangup = select.epoll()
+        self._watch_hangup()
+
+    @property
+    def busy(self) -> bool:
+        """True while the terminal has not taken the last frame; drawing now would be wasted."""
+        if self.vanished or self._pending:
+            return True
+        if self._asked_since is None or not self._answers:
+            return False
+        if time.monotonic() - self._asked_since > _ANSWER_LOST_S:
+            self._answers = False  # it answered before and stopped: do not wait for ever
+        return self._answers
+
+    def resized(self, width: int, height: int) -> None:
+        """The terminal has another size: its content is unknown."""
+        self._picture.resize(width, height)
+
+    async def settle(self, timeout_s: float) -> None:
+        """Stop drawing and wait a little until the terminal has answered, so that no answer lands on the shell's prompt."""
+        self._muted = True
+        deadline = time.monotonic() + timeout_s
+        while self._asked_since is not None and self._answers and not self.vanished and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+
+    def write(self, data: str) -> None:
+        if threading.get_ident() != self._loop_thread:
+            self._loop.call_soon_threadsafe(self.write, data)
+            return
+        self._controls += self._picture.feed(data)
+        if _ALT_SCREEN in data:
+            self._picture.forget()
+        if not self._pump_planned and not self._muted:
+            self._pump_planned = True
+            self._loop.call_soon(self._pump)
+
+    def start_application_mode(self) -> None:
+        self._muted = False
+        super().start_application_mode()
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back. Bounded in time even when it takes nothing."""
+        self._muted = True
+        self._stop_watching()
+        cut = bool(self._pending)
+        self._pending = b""
+        self._controls = ""
+        super().stop_application_mode()
+        restore = (_CANCEL if cut else b"") + self._controls.encode()
+        self._controls = ""
+        self._send_within(restore, _LEAVE_S, cut=cut)
+
+    def disable_input(self) -> None:
+        os.write(self._wake_write, b"x")
+        super().disable_input()
+
+    def close(self) -> None:
+        super().close()
+        self._stop_watching()
+        if self._hangup.closed:
+            return
+        self._loop.remove_reader(self._hangup.fileno())
+        self._hangup.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        if not self._out_blocks:
+            os.close(self._out)
+
+    def process_message(self, message: Message) -> None:
+        # runs in the input thread
+        if isinstance(message, events.CursorPosition):
+            self._loop.call_soon_threadsafe(self._answered)
+            return
+        super().process_message(message)
+
+    def run_input_thread(self) -> None:
+        """Read keys until told to stop, without polling, and survive a terminal that goes away."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        ready = select.poll()
+        ready.register(self.fileno, select.POLLIN)
+        ready.register(self._wake_read, select.POLLIN)
+        while not self.exit_event.is_set():
+            found = [fd for fd, _ in ready.poll(100)]
+            if self._wake_read in found:
+                os.read(self._wake_read, 64)
+                break
+            if self.fileno in found:
+                try:
+                    data = os.read(self.fileno, 4096)
+                except OSError as error:
+                    if error.errno != errno.EIO:
+                        raise
+                    data = b""
+                if not data:
+                    self._loop.call_soon_threadsafe(self._gone)
+                    return
+                for event in parser.feed(decode(data)):
+                    self.process_message(event)
+            for event in parser.tick():
+                self.process_message(event)
+
+    def _pump(self) -> None:
+        """Send the next difference if the last one was taken."""
+        self._pump_planned = False
+        if self._muted or self._pending or self.vanished:
+            return
+        output, self._controls = self._controls, ""
+        waiting = self.busy
+        if not waiting and (changes := self._picture.take_changes()):
+            self._frame_since = time.monotonic()
+            output += changes
+            if self._asked_since is None:
+                # row 2, because an answer naming row 1 reads like the key F3
+                output += f"\x1b[2;1H{_ASK_POSITION}"
+                self._asked_since = self._frame_since
+        self._pending = output.encode()
+        self._push()
+
+    def _push(self) -> None:
+        """Hand the kernel as much of the pending output as it takes now."""
+        try:
+            while self._pending:
+                if self._out_blocks and not select.select([], [self._out], [], 0)[1]:
+                    break
+                sent = os.write(self._out, self._pending[:256] if self._out_blocks else self._pending)
+                self.sent_bytes += sent
+                self._pending = self._pending[sent:]
+        except BlockingIOError:
+            pass  # expected on a slow link: the rest follows when the kernel has room
+        except OSError as error:
+            if error.errno not in (errno.EIO, errno.EPIPE, errno.ENXIO):
+                raise
+            self._gone()
+            return
+        if self._pending:
+            if not self._watching:
+                self._watching = True
+                self._loop.add_writer(self._out, self._push)
+            return
+        self._stop_watching()
+        if not self._answers:
+            self._taken()
+
+    def _answered(self) -> None:
+        self._answers = True
+        self._asked_since = None
+        self._taken()
+
+    def _taken(self) -> None:
+        late = time.monotonic() - self._frame_since > _SLOW_S
+        self.slow_frames = self.slow_frames + 1 if late else 0
+        if self._picture.changed and not self._pump_planned and not self._muted:
+            self._pump_planned = True
+            self._loop.call_soon(self._pump)
+
+    def _stop_watching(self) -> None:
+        if self._watching:
+            self._watching = False
+            self._loop.remove_writer(self._out)
+
+    def _watch_hangup(self) -> None:
+        # an epoll with no events asked still reports EPOLLHUP; inside the loop's own epoll it becomes readable then
+        try:
+            self._hangup.register(self._out, 0)
+        except PermissionError:
+            return  # not a terminal but a file: it cannot hang up
+        self._loop.add_reader(self._hangup.fileno(), self._gone)
+
+    def _gone(self) -> None:
+        if self.vanished:
+            return
+        self.vanished = True
+        self._pending = b""
+        self._stop_watching()
+        if not self._hangup.closed:
+            self._loop.remove_reader(self._hangup.fileno())
+        self._app.post_message(TerminalGone())
+
+    def _send_within(self, data: bytes, seconds: float, *, cut: bool) -> None:
+        """Send the last bytes. ``cut``: output was abandoned half-way, so what the kernel still holds need not arrive."""
+        deadline = time.monotonic() + seconds
+        ready = select.poll()
+        ready.register(self._out, select.POLLOUT)
+        flushed = False
+        try:
+            while data and not self.vanished:
+                wait_s = 0.0 if cut and not flushed else max(0.0, deadline - time.monotonic())
+                if not ready.poll(wait_s * 1000):
+                    if flushed:
+                        return  # it takes nothing at all: leaving matters more
+                    # throwing away what the terminal has not read yet makes room for the restoring
+                    termios.tcflush(self._out, termios.TCOFLUSH)
+                    flushed, deadline = True, time.monotonic() + seconds
+                    continue
+                sent = os.write(self._out, data[:256])
+                self.sent_bytes += sent
+                data = data[sent:]
+        except BlockingIOError:
+            return  # room was promised and taken by somebody else on a terminal that is not read
+        except (OSError, termios.error):
+            return  # the terminal is gone: nothing is left to restore
+
+
+class TerminalGone(events.Event, bubble=False):
+    """The terminal hung up."""
+
+
+def _open_terminal(fd: int) -> tuple[int, bool]:
+    """Return a descriptor for the same terminal and whether writing to it may block.
+
+    O_NONBLOCK belongs to the open file description, which the shell shares with us: it must not be set on ``fd`` itself, so the
+    terminal is opened once more. After ``su`` it belongs to another user and only /dev/tty may be opened.
+    """
+    for path in (f"/proc/self/fd/{fd}", "/dev/tty"):
+        try:
+            again = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError:
+            continue  # the next way, and at last the descriptor we have
+        return again, False
+    return fd, True

@@ -1,0 +1,1 @@
+"""One panel, one file: a title, a key and ``show(session)``. Panels draw the model and decide nothing."""

@@ -1,0 +1,90 @@
+"""Worst latency and headroom of every node on one time axis."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from wlat_tui.frame import Span
+from wlat_tui.model.series import aligned
+from wlat_tui.model.session import Session
+from wlat_tui.panels.panel import Panel
+from wlat_tui.renderables.history import HistoryView, canvas_cells, history
+from wlat_tui.renderables.latency_strip import short_span
+from wlat_tui.renderables.line import Line
+
+SPANS_S = (10, 30, 60, 120, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
+_DRAW_NS = 1_000_000_000
+
+
+class HistoryPanel(Panel):
+    """The combined chart."""
+
+    title: ClassVar[str] = "Latency and headroom over time"
+    key: ClassVar[str] = "4"
+    help: ClassVar[str] = (
+        "Above: worst latency. Below: how far each node's free memory is above its low watermark; under 0 the kernel reclaims. "
+        "A vertical line is a mitigation that was switched. + and - zoom."
+    )
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._zoom = SPANS_S.index(120)
+        self._view: HistoryView | None = None
+        self._drawn: list[Line] = []
+        self._drawn_for: tuple[object, ...] = ()
+        self._session: Session | None = None
+        self._at_ns = 0
+
+    def zoom(self, step: int) -> None:
+        """Show more (+1) or less (-1) time."""
+        self._zoom = min(len(SPANS_S) - 1, max(0, self._zoom + step))
+        self._view = None
+        if self._session is not None:
+            self._cut(self._session)
+            self.redraw()
+
+    def take(self, session: Session) -> None:
+        if not self.display or self.low_bandwidth:
+            return
+        self._session = session
+        due = self._view is None or session.now_ns - self._at_ns >= max(_DRAW_NS, self._column_ns())
+        if due:
+            self._at_ns = session.now_ns
+            self._cut(session)
+
+    def remark(self) -> Line:
+        return (("span ", "label"), (short_span(SPANS_S[self._zoom] * 10**9), ""), (f" {self.glyphs.separator} + - zoom", "label"))
+
+    def body(self, width: int, height: int) -> list[Line]:
+        if self.low_bandwidth:
+            return [((" not drawn in low-bandwidth mode (b switches it off)", "dim"),)]
+        if self._view is None or height < 3:
+            return []
+        drawn_for = (self._view, width, height)
+        if drawn_for != self._drawn_for:
+            if len(self._view.latency) != canvas_cells(width) and self._session is not None:
+                self._cut(self._session)
+            self._drawn = history(self._view, width, height, self.glyphs)
+            self._drawn_for = (self._view, width, height)
+        return self._drawn
+
+    def _column_ns(self) -> int:
+        return SPANS_S[self._zoom] * 10**9 // canvas_cells(max(20, self.size.width))
+
+    def _cut(self, session: Session) -> None:
+        """Reduce the series to one minimum and maximum per column, as of the last moment that was taken."""
+        count = canvas_cells(max(20, self.size.width))
+        begin_ns, end_ns = aligned(self._at_ns, SPANS_S[self._zoom] * 10**9, count)
+        host = session.host
+        by_headroom = sorted(session.nodes.values(), key=lambda n: (n.headroom_pages is None, n.headroom_pages or 0))
+        self._view = HistoryView(
+            span_ns=end_ns - begin_ns,
+            latency=session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count),
+            headroom={
+                n.node: session.memory[n.node].columns(begin_ns, end_ns, count)
+                for n in by_headroom
+                if host is not None and n.node in session.memory and n.empty is None
+            },
+            page_bytes=1 if host is None else host.page_bytes,
+            threshold_ns=session.settings.threshold_ns,
+        )

@@ -1,0 +1,91 @@
+"""The worst write, live."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from wlat_tui.frame import Span, WriteClass
+from wlat_tui.model.series import Column, aligned
+from wlat_tui.model.session import Session
+from wlat_tui.panels.panel import Panel
+from wlat_tui.renderables.figures import TABLE_CELLS, Figures, table
+from wlat_tui.renderables.latency_strip import LABEL_CELLS, LogAxis, latency_strip, swept, time_axis
+from wlat_tui.renderables.line import Line, beside
+from wlat_tui.units import format_ns
+
+_COLUMN_NS = 500_000_000
+_BESIDE_CELLS = 108
+"""From this width on the table stands beside the bars."""
+
+
+class LatencyPanel(Panel):
+    """Bars of the worst write per moment, and the percentiles."""
+
+    title: ClassVar[str] = "Worst write() latency"
+    key: ClassVar[str] = "1"
+    help: ClassVar[str] = (
+        "Each bar is the slowest write of half a second, response time: from when the write was planned to when it returned. "
+        "Red is over the threshold. Service is what write() itself took; p99 means that 1 write in 100 took longer."
+    )
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._axis = LogAxis()
+        self._columns: list[Column] = []
+        self._figures: Figures | None = None
+        self._threshold_ns = 0
+        self._worst_now_ns: int | None = None
+        self._stalls = 0
+        self._figures_at_ns: int | None = None
+
+    def take(self, session: Session) -> None:
+        self._threshold_ns = session.settings.threshold_ns
+        headline = session.headline()
+        self._worst_now_ns, self._stalls = headline.worst_now_ns, headline.stalls
+        count = self._bar_cells(self.size.width)
+        begin_ns, end_ns = aligned(session.now_ns, count * _COLUMN_NS, count)
+        self._columns = session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count)
+        ever = session.worst_ever(Span.RESPONSE)
+        self._axis = self._axis.grown_for(None if ever is None else ever.response_ns)
+        # percentiles change slowly and merging histograms costs more than drawing: once a second is enough
+        if self._figures_at_ns is None or session.now_ns - self._figures_at_ns >= 1_000_000_000:
+            self._figures_at_ns = session.now_ns
+            self._figures = Figures(
+                session.window_s,
+                (session.window(Span.SERVICE), session.whole(Span.SERVICE)),
+                (session.window(Span.RESPONSE), session.whole(Span.RESPONSE)),
+                {kind: session.window(Span.SERVICE, kind) for kind in WriteClass},
+            )
+
+    def remark(self) -> Line:
+        now = self._worst_now_ns
+        return (
+            ("now ", "label"),
+            (f"{format_ns(now):>6}", "worst" if now is not None and now > self._threshold_ns else "good"),
+            (f" {self.glyphs.separator} threshold ", "label"),
+            (format_ns(self._threshold_ns), ""),
+            (f" {self.glyphs.separator} stalls ", "label"),
+            (f"{self._stalls:,}", "worst" if self._stalls else ""),
+        )
+
+    def body(self, width: int, height: int) -> list[Line]:
+        if self._figures is None:
+            return []
+        if width >= _BESIDE_CELLS:
+            bars = self._bars(height)
+            left = LABEL_CELLS + self._bar_cells(width) + 2
+            rows = table(self._figures, self._threshold_ns, height)
+            rows += [()] * (len(bars) - len(rows))
+            return [beside(bar, left, row) for bar, row in zip(bars, rows, strict=False)]
+        rows = table(self._figures, self._threshold_ns, 6 if height >= 11 else 5 if height >= 8 else 3)
+        return [*self._bars(height - len(rows)), *rows]
+
+    def _bar_cells(self, width: int) -> int:
+        if width >= _BESIDE_CELLS:
+            return max(10, width - TABLE_CELLS - LABEL_CELLS - 2)
+        return max(10, width - LABEL_CELLS)
+
+    def _bars(self, height: int) -> list[Line]:
+        columns = swept(self._columns, _COLUMN_NS) if self.low_bandwidth else self._columns
+        bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs)
+        return [*bars, time_axis(len(columns), len(columns) * _COLUMN_NS, self.glyphs, swept=self.low_bandwidth)][:height]

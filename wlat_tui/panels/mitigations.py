@@ -1,0 +1,88 @@
+"""What can be switched on this host, and what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from wlat_tui.mitigations import Mitigation, Unavailable
+from wlat_tui.model.changes import Change
+from wlat_tui.model.session import Session
+from wlat_tui.panels.rows import RowsPanel
+from wlat_tui.renderables.line import Line, Role, Span, merged
+
+
+class MitigationsPanel(RowsPanel):
+    """A row per mitigation; Enter opens its dialog. Nothing is changed from here."""
+
+    title: ClassVar[str] = "Mitigations"
+    key: ClassVar[str] = "3"
+    help: ClassVar[str] = (
+        "Settings that make stalls rarer, or worse. Enter explains one and shows exactly what it would write; only then it can be "
+        "applied. Everything is put back when wlat ends."
+    )
+
+    class Chosen(RowsPanel.Activated):
+        """The user wants to see this mitigation's dialog."""
+
+        def __init__(self, panel: MitigationsPanel, mitigation: Mitigation) -> None:
+            super().__init__(panel)
+            self.mitigation = mitigation
+
+    def __init__(self, mitigations: Sequence[Mitigation], read_only: str | None, *, id: str) -> None:
+        super().__init__(id=id)
+        self._mitigations = mitigations
+        self._read_only = read_only
+        self._states: list[tuple[str | None, str | None, Unavailable | None]] = []
+        self._changes: list[Change] = []
+
+    def take(self, session: Session) -> None:
+        self._states = []
+        for mitigation in self._mitigations:
+            knob = session.knobs.get(mitigation.knob.name) if mitigation.knob is not None else None
+            self._states.append((mitigation.current(session), None if knob is None else knob.original, mitigation.unavailable(session)))
+        self._changes = session.changes
+
+    def remark(self) -> Line:
+        if self._read_only is not None:
+            return (("read-only", "warn"),)
+        changed = sum(original is not None and original != current for current, original, _ in self._states)
+        if changed:
+            return ((f"{changed} changed, put back on quit", "notice"),)
+        return (("Enter explains, then applies", "label"),)
+
+    def rows(self, width: int) -> list[Line]:
+        if not self._states:
+            return [((" nothing was read yet", "dim"),)]
+        return [self._row(m, *state, width) for m, state in zip(self._mitigations, self._states, strict=True)]
+
+    def activate(self, row: int) -> None:
+        if row < len(self._states):
+            self.post_message(self.Chosen(self, self._mitigations[row]))
+
+    def footer(self, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        """Before and after of the newest changes."""
+        if not self._changes or height < 4:
+            return []
+        room = 1 if height < 10 else 3
+        lines: list[Line] = []
+        for change in self._changes[-room:]:
+            mark = change.mark
+            name = f" {mark.name} {mark.before or '?'} {self.glyphs.arrow} {mark.after or '?'}: "
+            lines.append(merged([(name, "mark"), (change.text, "" if change.enough else "dim")]))
+        return lines
+
+    def _row(self, m: Mitigation, current: str | None, original: str | None, unavailable: Unavailable | None, width: int) -> Line:
+        title_cells = max(18, min(34, width // 3))
+        changed = original is not None and original != current
+        role: Role = "notice" if changed else ""
+        spans: list[Span] = [
+            (f" {self.glyphs.bullet if changed else ' '} ", "notice"),
+            (f"{m.title[:title_cells]:<{title_cells}} ", "dim" if unavailable else ""),
+            ("n/a" if current is None else current, "dim" if current is None else role),
+        ]
+        if changed:
+            spans.append((f"  was {original}", "label"))
+        if unavailable is not None:
+            spans.append((f"  {self.glyphs.separator} {unavailable.reason}", "dim"))
+        return merged(spans)

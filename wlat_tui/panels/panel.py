@@ -1,0 +1,119 @@
+"""What all panels share: lines of spans, drawn as strips, of which only changed rows are given to the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from wlat_tui.model.session import Session
+from wlat_tui.renderables.glyphs import UNICODE, Glyphs
+from wlat_tui.renderables.line import Line, Role, fit, merged, width_of
+from wlat_tui.theme import role_styles
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Panel(Widget, can_focus=True):
+    """One panel of the live screen.
+
+    A subclass says what it is (``title``, ``key``, ``help``), keeps in `take` what it needs from the session, and returns its
+    body in `body`. Taking and drawing are separate so that a paused view can be drawn again at another size.
+    """
+
+    title: ClassVar[str]
+    key: ClassVar[str]
+    help: ClassVar[str]
+
+    glyphs: Glyphs = UNICODE
+    low_bandwidth = False
+
+    class Activated(Message):
+        """The user pressed Enter on (or clicked) a row of this panel."""
+
+        def __init__(self, panel: Panel) -> None:
+            super().__init__()
+            self.panel = panel
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._lines: list[Line] = []
+        self._roles: dict[Role, Style] = {}
+        self.ready = False
+
+    def show(self, session: Session) -> None:
+        """Take the session's present state and draw it."""
+        self.take(session)
+        self.ready = True
+        self.redraw()
+
+    def take(self, session: Session) -> None:
+        """Keep what `body` needs."""
+        raise NotImplementedError
+
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        """The lines below the heading, at most *height*."""
+        raise NotImplementedError
+
+    def remark(self) -> Line:
+        """What stands at the right end of the heading."""
+        return ()
+
+    def redraw(self) -> None:
+        """Draw again and refresh the rows that differ."""
+        width, height = self.size
+        if not width or not height or not self.ready:
+            return
+        lines = [self._heading(width), *self.body(width, height - 1)][:height]
+        lines = [fit(line, width, self.glyphs.ellipsis) for line in lines]
+        lines += [((" " * width, ""),)] * (height - len(lines))
+        if len(lines) != len(self._lines):
+            self._lines = lines
+            self.refresh()
+            return
+        changed = [Region(0, y, width, 1) for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)) if old != new]
+        self._lines = lines
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        base = self.rich_style
+        if y >= len(self._lines):
+            return Strip.blank(self.size.width, base)
+        if not self._roles:
+            self._roles = role_styles(self.app)
+        roles = self._roles
+        segments = [Segment(text, base + roles[role] if role in roles else base) for text, role in self._lines[y]]
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._roles = {}
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self._lines = []
+        self.redraw()
+
+    def on_focus(self) -> None:
+        self.redraw()
+
+    def on_blur(self) -> None:
+        self.redraw()
+
+    def _heading(self, width: int) -> Line:
+        rule = self.glyphs.rule
+        role: Role = "focus" if self.has_focus else "heading"
+        left: Line = ((f"{rule} ", "dim"), (f"{self.key} {self.title}", role), (" ", "dim"))
+        right = self.remark()
+        room = width - width_of(left) - width_of(right) - 2
+        if room < 1:
+            return fit(merged([*left, *right]), width, self.glyphs.ellipsis)
+        tail: Line = ((" ", ""), *right, (f" {rule}", "dim")) if right else ((rule * 2, "dim"),)
+        return merged([*left, (rule * (width - width_of(left) - width_of(tail)), "dim"), *tail])

@@ -1,0 +1,73 @@
+"""A panel whose body is a list with a cursor, scrolled so that the cursor is seen."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.binding import Binding
+
+from wlat_tui.panels.panel import Panel
+from wlat_tui.renderables.line import Line, Role, fit, merged, plain
+
+
+class RowsPanel(Panel):
+    """Up and Down move the cursor, Enter (or a click) activates the row."""
+
+    BINDINGS = [
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("pageup", "move(-10)", "Page up", show=False),
+        Binding("pagedown", "move(10)", "Page down", show=False),
+        Binding("home,g", "move(-100000)", "First row", show=False),
+        Binding("end,G", "move(100000)", "Last row", show=False),
+        Binding("enter", "activate", "Open row", show=False),
+    ]
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self.cursor = 0
+        self._top = 0
+
+    def rows(self, width: int) -> list[Line]:
+        """Every row, whether it fits or not. Row i belongs to item ``item_of(i)``."""
+        raise NotImplementedError
+
+    def activate(self, row: int) -> None:
+        """Enter was pressed on this row."""
+        raise NotImplementedError
+
+    def footer(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 - subclasses use them
+        """Lines that stay at the bottom, when *height* has room for them."""
+        return []
+
+    def body(self, width: int, height: int) -> list[Line]:
+        rows = self.rows(width)
+        footer = self.footer(width, height)
+        room = max(1, height - len(footer))
+        self.cursor = max(0, min(self.cursor, len(rows) - 1))
+        self._top = max(0, min(self._top, self.cursor, len(rows) - room))
+        if self.cursor >= self._top + room:
+            self._top = self.cursor - room + 1
+        shown = rows[self._top : self._top + room]
+        if self.has_focus and shown:
+            at = self.cursor - self._top
+            shown[at] = ((plain(fit(shown[at], width, self.glyphs.ellipsis)), "cursor"),)
+        hidden = len(rows) - room
+        if hidden > 0 and shown:
+            below = len(rows) - self._top - len(shown)
+            note = f" {self.glyphs.down}{below} more" if below else f" {self.glyphs.up}{self._top} above"
+            role: Role = "cursor" if self.has_focus and self.cursor == self._top + len(shown) - 1 else "label"
+            shown[-1] = merged([*fit(shown[-1], width - len(note), self.glyphs.ellipsis), (note, role)])
+        return [*shown, *([()] * (room - len(shown))), *footer]
+
+    def action_move(self, step: int) -> None:
+        self.cursor = max(0, self.cursor + step)
+        self.redraw()
+
+    def action_activate(self) -> None:
+        self.activate(self.cursor)
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        if event.y >= 1:
+            self.cursor = self._top + event.y - 1
+            self.action_activate()

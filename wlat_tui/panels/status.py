@@ -1,0 +1,137 @@
+"""The top of the screen: which host, what is written where, what was lost, what the monitor itself costs."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import ClassVar
+
+from wlat_tui.frame import WriterTick
+from wlat_tui.model.session import Session
+from wlat_tui.panels.panel import Panel
+from wlat_tui.renderables.line import Line, Role, Span, first_fitting, fit, merged, width_of
+from wlat_tui.units import format_bytes, format_ns
+
+_POLICIES = {0: "SCHED_OTHER", 1: "FIFO", 2: "RR", 3: "BATCH", 5: "IDLE"}
+_NOTICE_NS = 20_000_000_000
+
+
+class StatusPanel(Panel, can_focus=False):
+    """Three rows: the host and target, the writer, and what needs attention."""
+
+    title: ClassVar[str] = "Status"
+    key: ClassVar[str] = ""
+    help: ClassVar[str] = "Host and target; the writer's CPU, node and rate; losses and the monitor's own cost; trouble in red."
+
+    def __init__(self, description: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self.description = description
+        self.mode = ""
+        """PAUSED, low-bandwidth …: how the view differs from the live one."""
+        self.sent_per_s: float | None = None
+        self._first: list[Line] = []
+        self._second: list[Line] = []
+        self._third: Line = ()
+        self._elapsed = ""
+
+    def take(self, session: Session) -> None:
+        self._elapsed = _clock(session.elapsed_ns)
+        self._first = self._host_lines(session)
+        self._second = self._writer_lines(session)
+        self._third = self._attention(session)
+
+    def redraw(self) -> None:
+        super().redraw()
+
+    def _heading(self, width: int) -> Line:
+        right: Line = ((f" {self.mode} ", "bad") if self.mode else ("", ""), (f" {self._elapsed}", ""))
+        room = width - width_of(right)
+        return merged([*fit(first_fitting(self._first, room, self.glyphs.ellipsis), room, self.glyphs.ellipsis), *right])
+
+    def body(self, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        return [first_fitting(self._second, width, self.glyphs.ellipsis), fit(self._third, width, self.glyphs.ellipsis)]
+
+    def _host_lines(self, session: Session) -> list[Line]:
+        name: list[Span] = [(" wlat ", "focus")]
+        demo = "demo" in self.description.lower()
+        if demo:
+            name.append((" DEMO, nothing here is real ", "notice"))
+        host = session.host
+        if host is None:
+            return [merged([*name, (f" {self.description}: waiting for the first report", "dim")])]
+        name.append((f" {host.hostname}", "heading"))
+        kernel: list[Span] = [(f" {self.glyphs.separator} Linux {host.kernel}", "label")]
+        target = host.target
+        if target is None:
+            return [merged([*name, *kernel, (f" {self.glyphs.separator} target n/a", "dim")])]
+        place: list[Span] = [(f" {self.glyphs.separator} ", "label"), (f"{target.filesystem} on {target.device}", "")]
+        options: list[Span] = [(f" ({target.mount_options})", "dim")]
+        return [merged([*name, *kernel, *place, *options]), merged([*name, *kernel, *place]), merged([*name, *place])]
+
+    def _writer_lines(self, session: Session) -> list[Line]:
+        tick = session.writer
+        if tick is None:
+            return [((f" {session.writer_missing or 'no report from the writer yet'}", "worst" if session.writer_missing else "dim"),)]
+        where = f" writer on CPU {tick.cpu}, node {tick.node}"
+        priority = f" {tick.sched_priority}" if tick.sched_priority else ""
+        policy = f" {self.glyphs.separator} {_POLICIES.get(tick.sched_policy, f'policy {tick.sched_policy}')}{priority}"
+        asked, rate = session.asked_rate_per_s, session.rate_per_s
+        slow = rate is not None and rate < asked * 0.98
+        speed: list[Span] = [(f" {self.glyphs.separator} ", "label"), ("n/a" if rate is None else f"{rate:,.0f}", "warn" if slow else "")]
+        speed.append((f" of {asked:,.0f} writes/s", "label"))
+        lost = {name: count for name, count in session.losses.items() if count} | ({"slots skipped": session.skipped_slots} if session.skipped_slots else {})
+        losses: list[Span] = [(f" {self.glyphs.separator} ", "label")]
+        losses.append(("lost " + ", ".join(f"{count:,} {name}" for name, count in lost.items()), "warn") if lost else ("nothing lost", "label"))
+        cost = self._cost(session)
+        return [
+            merged([(where, "label"), (policy, "label"), *speed, *losses, *cost]),
+            merged([(where, "label"), *speed, *losses, *cost]),
+            merged([(where, "label"), *speed, *losses]),
+            merged([(f" CPU {tick.cpu}", "label"), *speed, *losses]),
+        ]
+
+    def _cost(self, session: Session) -> list[Span]:
+        cost = session.cost
+        sent = "" if self.sent_per_s is None else f", {format_bytes(self.sent_per_s)}/s sent"
+        if cost is None:
+            return [(f" {self.glyphs.separator} cost n/a yet{sent}", "dim")]
+        total = f" {self.glyphs.separator} monitor costs {cost.monitor_cpu_pct + cost.engine_cpu_pct:.1f}% + writer {cost.writer_cpu_pct:.1f}% CPU"
+        return [(f"{total}{sent}", "label")]
+
+    def _attention(self, session: Session) -> Line:
+        tick = session.writer
+        if tick is not None and (trouble := _trouble(tick, session.now_ns)):
+            return ((f" {trouble}", "bad"),)
+        inflight_ns = session.headline().inflight_ns
+        if inflight_ns is not None:
+            return ((f" a write has been inside the kernel for {format_ns(inflight_ns)} and has not returned yet", "bad"),)
+        if session.notices and session.now_ns - session.notices[-1].at_ns < _NOTICE_NS:
+            return ((f" {session.notices[-1].text}", "notice"),)
+        return self._worst(session)
+
+    def _worst(self, session: Session) -> Line:
+        headline = session.headline()
+        ever = headline.worst_ever
+        if ever is None:
+            return ((" no write has finished yet", "dim"),)
+        ago = format_ns(max(0, session.now_ns - ever.end_ns))
+        role: Role = "worst" if ever.response_ns > session.settings.threshold_ns else "good"
+        spans: list[Span] = [(" worst so far ", "label"), (format_ns(ever.response_ns), role), (f", {ago} ago on CPU {ever.cpu}", "label")]
+        tightest = headline.tightest
+        if tightest is not None and tightest.headroom_pages is not None and session.host is not None:
+            size = format_bytes(tightest.headroom_pages * session.host.page_bytes)
+            spans.append((f" {self.glyphs.separator} tightest node {tightest.node}: {size} above low", "label"))
+        return merged(spans)
+
+
+def _trouble(tick: WriterTick, now_ns: int) -> str | None:
+    if not tick.trouble:
+        return None
+    what = {1: "the writer has no file to write to", 2: "writing fails"}.get(tick.trouble, f"trouble {tick.trouble}")
+    why = f"{errno.errorcode.get(tick.error, tick.error)}: {os.strerror(tick.error)}" if tick.error else "no reason given"
+    return f"{what} ({why}) for {format_ns(max(0, now_ns - tick.trouble_since_ns))}; it goes on by itself when that clears"
+
+
+def _clock(ns: int) -> str:
+    seconds = ns // 1_000_000_000
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

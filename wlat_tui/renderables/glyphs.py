@@ -1,0 +1,61 @@
+"""The characters that pictures are made of, for UTF-8 terminals and for those that are not."""
+
+from __future__ import annotations
+
+import locale
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """One set of characters, all of them one cell wide."""
+
+    levels: str
+    """Nothing to a full cell, in equal steps."""
+    full: str
+    empty: str
+    rule: str
+    threshold: str
+    gap: str
+    mark: str
+    axis: str
+    axis_tick: str
+    up: str
+    down: str
+    steady: str
+    closed: str
+    opened: str
+    beyond: str
+    bullet: str
+    separator: str
+    ellipsis: str
+    arrow: str
+    plot_marker: str
+    """Marker name for plotext."""
+
+
+UNICODE = Glyphs(
+    levels=" ▁▂▃▄▅▆▇█", full="█", empty="░", rule="─", threshold="┄", gap="╳", mark="▼", axis="│", axis_tick="┤", up="▲", down="▼", steady="▬",
+    closed="▸", opened="▾", beyond="»", bullet="●", separator="·", ellipsis="…", arrow="→", plot_marker="braille",
+)  # fmt: skip
+ASCII = Glyphs(
+    levels=" .:#", full="#", empty=".", rule="-", threshold="-", gap="x", mark="v", axis="|", axis_tick="+", up="^", down="v", steady="=",
+    closed=">", opened="v", beyond=">", bullet="*", separator="|", ellipsis="~", arrow=">", plot_marker="*",
+)  # fmt: skip
+
+
+def terminal_is_utf8() -> bool:
+    """What the locale says about the terminal. Python's own encoding does not tell: it is UTF-8 under LC_ALL=C too (PEP 538, 540)."""
+    setting = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
+    _, _, encoding = setting.partition(".")
+    if encoding:
+        return encoding.partition("@")[0].lower().replace("-", "") == "utf8"
+    if setting in ("", "C", "POSIX"):
+        return False
+    return locale.normalize(setting).lower().endswith(("utf-8", "utf8"))
+
+
+def choose(ascii_only: bool | None) -> Glyphs:
+    """The set that was asked for, or what the locale allows (None)."""
+    return ASCII if ascii_only or (ascii_only is None and not terminal_is_utf8()) else UNICODE

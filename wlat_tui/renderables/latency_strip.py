@@ -1,0 +1,130 @@
+"""The worst write per moment as bars on a fixed logarithmic scale.
+
+The scale does not follow the data: a picture that rescales itself hides exactly the change that is looked for. It only grows,
+by whole decades, when a write is off the top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wlat_tui.model.series import Column
+from wlat_tui.renderables.glyphs import Glyphs
+from wlat_tui.renderables.line import Line, Role, Span, merged
+
+FLOOR_NS = 10_000
+CEILING_NS = 100_000_000
+_LABELS = {10**e: f"{10 ** (e % 3)}{unit}" for e, unit in zip(range(3, 12), ["us"] * 3 + ["ms"] * 3 + ["s"] * 3, strict=True)}
+LABEL_CELLS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class LogAxis:
+    """A logarithmic scale from ``floor_ns`` to ``ceiling_ns``."""
+
+    floor_ns: int = FLOOR_NS
+    ceiling_ns: int = CEILING_NS
+
+    def grown_for(self, worst_ns: int | None) -> LogAxis:
+        """The same scale, or one whose top is the next decade above *worst_ns*."""
+        if worst_ns is None or worst_ns <= self.ceiling_ns:
+            return self
+        return LogAxis(self.floor_ns, 10 ** math.ceil(math.log10(worst_ns)))
+
+    def fraction(self, ns: int) -> float:
+        """Height of a value, 0 (floor or less) to 1 (ceiling or more)."""
+        if ns <= self.floor_ns:
+            return 0.0
+        return min(1.0, math.log(ns / self.floor_ns) / math.log(self.ceiling_ns / self.floor_ns))
+
+    def labels(self, height: int) -> dict[int, str]:
+        """Row (0 at the top) -> decade label; decades that would fall on one row keep the higher one."""
+        rows: dict[int, str] = {}
+        value = self.ceiling_ns
+        while value >= self.floor_ns:
+            row = round((1 - self.fraction(value)) * (height - 1))
+            if value in _LABELS:
+                rows.setdefault(row, _LABELS[value])
+            value //= 10
+        return rows
+
+
+def latency_strip(
+    columns: Sequence[Column | None], height: int, axis: LogAxis, threshold_ns: int, glyphs: Glyphs
+) -> list[Line]:
+    """Bars of *columns* (None: nothing, the sweep's cursor), *height* rows, with labels at the left and the threshold line.
+
+    A column that saw a write always shows at least the smallest glyph; one without data stays empty and a gap is drawn as one.
+    """
+    labels = axis.labels(height)
+    steps = len(glyphs.levels) - 1
+    threshold_row = height - 1 - min(height - 1, int(axis.fraction(threshold_ns) * height))
+    levels = [_level(column, height * steps, axis) for column in columns]
+    lines: list[Line] = []
+    for row in range(height):
+        label = labels.get(row)
+        spans: list[Span] = [(f"{label or '':>{LABEL_CELLS - 1}}", "dim"), (glyphs.axis_tick if label else glyphs.axis, "dim")]
+        base = (height - 1 - row) * steps
+        for column, level in zip(columns, levels, strict=True):
+            spans.append(_cell(column, level, base, row, row == threshold_row, threshold_ns, glyphs))
+        lines.append(merged(spans))
+    return lines
+
+
+def _level(column: Column | None, top: int, axis: LogAxis) -> int:
+    if column is None or column.max_ns is None:
+        return 0
+    return max(1, round(axis.fraction(column.max_ns) * top))
+
+
+def _cell(column: Column | None, level: int, base: int, row: int, at_threshold: bool, threshold_ns: int, glyphs: Glyphs) -> Span:
+    steps = len(glyphs.levels) - 1
+    if column is None:
+        return " ", ""
+    fill = min(steps, max(0, level - base))
+    if fill:
+        over = column.max_ns is not None and column.max_ns > threshold_ns
+        role: Role = "worst" if over else "good"
+        return glyphs.levels[fill], role
+    if row == 0 and column.marks:
+        return glyphs.mark, "mark"
+    if base == 0 and column.has_gap:
+        return glyphs.gap, "notice"
+    return (glyphs.threshold, "threshold") if at_threshold else (" ", "")
+
+
+def swept(columns: Sequence[Column], width_ns: int) -> list[Column | None]:
+    """Place each column where it stays (its time modulo the width), like an oscilloscope: between two redraws only the newest
+    changes. The place after the newest is left empty: it is the cursor."""
+    n = len(columns)
+    out: list[Column | None] = [None] * n
+    for column in columns[1:]:
+        out[(column.begin_ns // width_ns) % n] = column
+    return out
+
+
+def time_axis(width: int, span_ns: int, glyphs: Glyphs, swept: bool = False) -> Line:
+    """The line under the bars: how long ago, or how long one sweep takes."""
+    indent = " " * LABEL_CELLS
+    if swept:
+        return ((f"{indent}{'one sweep: ' + short_span(span_ns):>{width}}", "dim"),)
+    left = f"{short_span(span_ns)} ago"
+    middle = f"{short_span(span_ns // 2)} ago"
+    room = width - len(left) - len("now")
+    if room > len(middle) + 4:
+        start = width // 2 - len(left)
+        text = f"{left}{middle:>{start + len(middle) // 2}}"
+        return ((f"{indent}{text}{'now':>{width - len(text)}}", "dim"),)
+    return ((f"{indent}{left}{'now':>{max(3, width - len(left))}}", "dim"),)
+
+
+def short_span(ns: int) -> str:
+    """A span of time in a few letters: 90s, 12min, 3h."""
+    seconds = ns / 1e9
+    if seconds < 100:
+        return f"{seconds:.3g}s"
+    if seconds < 6000:
+        return f"{seconds / 60:.3g}min"
+    return f"{seconds / 3600:.3g}h"

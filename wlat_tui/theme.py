@@ -1,0 +1,63 @@
+"""Colours for the roles of text, taken from the terminal theme in force."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.style import Style
+from textual.app import App
+from textual.color import Color, ColorParseError
+
+from wlat_tui.renderables.line import Role
+
+_PLAIN: dict[Role, str] = {
+    "dim": "dim",
+    "heading": "bold",
+    "focus": "bold reverse",
+    "cursor": "reverse",
+    "notice": "bold",
+    "warn": "bold",
+    "bad": "bold reverse",
+    "worst": "bold",
+    "mark": "bold",
+}
+"""Without colour, weight alone must carry the meaning (NO_COLOR)."""
+_COLOURED: dict[Role, tuple[str, str]] = {
+    # role: (variable of the Textual theme, further attributes)
+    "dim": ("text-muted", ""),
+    "label": ("secondary", ""),
+    "heading": ("primary", "bold"),
+    "focus": ("accent", "bold"),
+    "cursor": ("accent", "reverse"),
+    "good": ("success", ""),
+    "notice": ("warning", ""),
+    "warn": ("warning", "bold"),
+    "bad": ("error", "bold reverse"),
+    "worst": ("error", "bold"),
+    "threshold": ("text-disabled", ""),
+    "mark": ("accent", "bold"),
+    "node0": ("primary", ""),
+    "node1": ("warning", ""),
+    "node2": ("success", ""),
+    "node3": ("error", ""),
+    "node4": ("secondary", ""),
+    "node5": ("accent", ""),
+}
+
+
+def role_styles(app: App[object]) -> dict[Role, Style]:
+    """Styles for every role under the app's present theme."""
+    if app.no_color:
+        return {role: Style.parse(text) for role, text in _PLAIN.items()}
+    variables = app.theme_variables
+    return {role: _style(variables.get(name, ""), more) for role, (name, more) in _COLOURED.items()}
+
+
+@lru_cache(128)
+def _style(value: str, more: str) -> Style:
+    attributes = Style.parse(more) if more else Style()
+    try:
+        colour = Color.parse(value)
+    except ColorParseError:
+        return attributes + (Style(dim=True) if value.startswith("auto") else Style())
+    return Style(color=colour.rich_color) + attributes
