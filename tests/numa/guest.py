@@ -1,0 +1,161 @@
+"""Boot a real kernel with several memory nodes and run a script in it, under QEMU; no kernel of this machine is touched.
+
+    guest = Guest(mem=("2G", "1G"), cpus=("0", "1"), fs="xfs", kernel="6.1")
+    result = guest.run("numactl --hardware", timeout_s=120)
+
+Software emulation, also where /dev/kvm exists: nested virtualisation was seen to hang and to abort.
+Counters and placement are exact under it, times are not: compare order, never milliseconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.numa.kernel import Unavailable, prepare, tool
+
+UNITS = {"M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a script did in the guest."""
+
+    status: int
+    output: str
+    """stdout and stderr of the script."""
+    console: str
+    """What the guest kernel printed."""
+
+    def check(self) -> str:
+        """The output of a script that must have succeeded.
+
+        Raises:
+            AssertionError: It ended with another status than 0.
+        """
+        assert self.status == 0, f"the guest's script ended with status {self.status}:\n{self.output}\n{self.console[-2000:]}"
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A machine to be booted: one node per entry of ``mem``.
+
+    Args:
+        mem: Memory of each node, such as "2G" or "512M"; "0" makes a node without memory.
+        cpus: CPUs of each node, such as "0" or "0-1"; "" makes a node without CPUs.
+        distance: SLIT distance between any two nodes (the kernel's own default is 20).
+        fs: Filesystem on /data, "ext4" or "xfs".
+        disk: Size of /data (sparse on this machine).
+        kernel: Series of the Debian kernel, such as "6.1" or "6.12".
+    """
+
+    mem: tuple[str, ...] = ("2G", "1G")
+    cpus: tuple[str, ...] = ("0", "1")
+    distance: int = 21
+    fs: str = "ext4"
+    disk: str = "2G"
+    kernel: str = "6.12"
+    arguments: tuple[str, ...] = ()
+    """More kernel command line."""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def unavailable(self) -> str | None:
+        """Why it cannot be booted here, None when it can. The first call may download a kernel."""
+        try:
+            prepare(self.kernel)
+        except Unavailable as reason:
+            return str(reason)
+        return None
+
+    def run(self, script: str, timeout_s: float = 300) -> Result:
+        """Boot, run a bash script as root in the project's directory, power off.
+
+        The guest sees this machine's files read-only (writes go to its own memory), /data on a disk of its own, and /job, where
+        the script finds nothing but its own output. This Python and what is installed in its environment come first in PATH.
+
+        Raises:
+            Unavailable: No guest can be booted here.
+            AssertionError: The guest did not finish the script in time; the message has what it had printed so far.
+        """
+        kernel = prepare(self.kernel)
+        with tempfile.TemporaryDirectory(prefix="wlat-guest-") as directory:
+            job = Path(directory)
+            (job / "environment").write_text(f"GUEST_FS={self.fs}\n")
+            (job / "script").write_text(self._preamble() + script + "\n")
+            with (job / "disk").open("wb") as disk:
+                disk.truncate(_bytes(self.disk))
+            command = self._qemu(job, kernel.image, kernel.initramfs)
+            console = job / "console"
+            with console.open("wb") as log:
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+                try:
+                    process.wait(timeout_s)
+                    late = ""
+                except subprocess.TimeoutExpired:
+                    late = f" within {timeout_s:.0f} s"
+                finally:
+                    process.kill()
+                    process.wait()
+            output = _text(job / "output")
+            status = _text(job / "status")
+            assert status, (
+                f"the guest did not finish its script{late}:\n{output[-4000:]}\n-- console:\n{_text(console)[-4000:]}"
+            )
+            return Result(int(status), output, _text(console))
+
+    def _preamble(self) -> str:
+        bin_directory = Path(sys.prefix) / "bin"
+        env = {
+            "PATH": f"{bin_directory}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "TERM": "xterm-256color",
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **self.env,
+        }
+        exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
+        return f"{exports}cd {shlex.quote(str(Path(__file__).parents[2]))}\n"
+
+    def _qemu(self, job: Path, image: Path, initramfs: Path) -> list[str | Path]:
+        total = sum(map(_bytes, self.mem))
+        count = max(int(cpus.rpartition("-")[2]) for cpus in self.cpus if cpus) + 1
+        nodes: list[str] = []
+        for node, (mem, cpus) in enumerate(zip(self.mem, self.cpus, strict=True)):
+            place = f"node,nodeid={node}" + (f",cpus={cpus}" if cpus else "")
+            if _bytes(mem):
+                nodes += ["-object", f"memory-backend-ram,size={_bytes(mem)},id=mem{node}"]
+                place += f",memdev=mem{node}"
+            nodes += ["-numa", place]
+        pairs = [(a, b) for a in range(len(self.mem)) for b in range(len(self.mem)) if a != b]
+        for a, b in pairs:
+            nodes += ["-numa", f"dist,src={a},dst={b},val={self.distance}"]
+        # panic=-1 with -no-reboot: a crash ends the run instead of hanging it
+        append = " ".join(("console=ttyS0 quiet panic=-1 mitigations=off", *self.arguments))
+        return [
+            # a killed test run must not leave its guest behind
+            "setpriv", "--pdeathsig", "KILL", "--", tool("qemu-system-x86_64"),
+            "-accel", "tcg,thread=multi", "-cpu", "max",
+            "-m", f"{total >> 20}M", "-smp", str(count), *nodes,
+            "-kernel", image, "-initrd", initramfs, "-append", append,
+            "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+            "-virtfs", f"local,path={job},mount_tag=job,security_model=none",
+            "-drive", f"file={job / 'disk'},if=virtio,format=raw,cache=unsafe",
+            "-device", "virtio-rng-pci", "-nographic", "-no-reboot", "-nic", "none",
+        ]  # fmt: skip
+
+
+def _bytes(size: str) -> int:
+    return int(size[:-1]) * UNITS[size[-1]] if size[-1] in UNITS else int(size)
+
+
+def _text(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text(errors="replace").replace("\r", "")
+    return ""
