@@ -1,7 +1,7 @@
 """What the samples say about each NUMA node: watermarks, headroom, state, trend, kswapd.
 
-Free pages of a node come every tick (nodeN/vmstat); watermarks and free pages of single zones come only now and then, because
-zoneinfo prints under the zone lock. So nothing here claims to know a zone's free pages at tick rate, except on a node with one zone.
+Free pages of a node come every tick (nodeN/vmstat); watermarks and free pages of single zones come now and then, as
+zoneinfo prints under the zone lock. So nothing here claims to know a zone's free pages at tick rate, except of a sole zone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from wlat_tui.frame import Frame, Host, Kswapd, NodeSample, NodeShape, Zone
-from wlat_tui.model.rates import NO_RATES, Rates
+from wlat_tui.model.rates import Rates
 
 State = Literal["above high", "between", "below low", "below min", "unknown"]
 Watermark = Literal["min", "low", "high"]
@@ -46,7 +46,7 @@ class NodeState:
     """False: seen earlier in this session, gone now (values are the last ones)."""
     rows: Mapping[str, int] = field(default_factory=dict)
     """nodeN/vmstat as printed."""
-    rates: Mapping[str, float] = NO_RATES
+    rates: Mapping[str, float] = field(default_factory=dict)
     """The same rows, change per second between the last two samples."""
     zones: tuple[ZoneState, ...] = ()
     """Populated zones, lowest first; no empty ones."""
