@@ -95,7 +95,7 @@ def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
     source = choose_source(options, read_settings(options))
     from wlat_tui.app import run
 
-    return run(
+    status = run(
         source,
         low_bandwidth=options["low_bandwidth"],
         ascii_only=options["ascii_only"],
@@ -103,3 +103,6 @@ def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
         refresh_hz=options["refresh_hz"],
         mouse=options["mouse"],
     )
+    if source.farewell is not None:
+        raise click.ClickException(source.farewell)
+    return status

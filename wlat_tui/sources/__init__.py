@@ -54,6 +54,8 @@ class Source(Protocol):
     description: str
     read_only: str | None
     """Why requests are refused, or None when they are carried out."""
+    farewell: str | None
+    """What the user must read after the screen is gone: a setting that could not be put back, and the command that does."""
 
     def frames(self) -> AsyncIterator[Frame]:
         """Yield frames until the source ends or is closed."""

@@ -1,0 +1,178 @@
+"""This host, now: the engine's ticks joined with what the kernel says at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from wlat_tui.engine_client import Engine
+from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
+from wlat_tui.keeper_client import Knobs, open_knobs
+from wlat_tui.native import refuse_settings
+from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
+from wlat_tui.sources.cost import CostMeter
+from wlat_tui.sources.readings import SECOND_NS, Readings
+
+RESTART_DELAYS_S = (1.0, 5.0, 30.0)
+"""Pauses before a dead engine is started again; the last one repeats."""
+
+
+def privilege(sudo: bool) -> str:
+    """What engine and keeper run as."""
+    return "root" if os.geteuid() == 0 else "sudo" if sudo else "user"
+
+
+class LiveSource:
+    """Frames of this host. One per process: it owns the engine and the keeper."""
+
+    def __init__(self, settings: Settings, directory: Path, *, read_only: bool, sudo: bool) -> None:
+        self.description = "live"
+        self.read_only: str | None = None
+        self.farewell: str | None = None
+        self._settings = settings
+        self._directory = directory
+        self._no_changes = read_only
+        self._sudo = sudo
+        self._readings = Readings(directory, privilege(sudo))
+        self._engine: Engine | None = None
+        self._knobs: Knobs | None = None
+        self._knob_states: Mapping[str, KnobState] | None = None
+        self._tick: asyncio.Queue[WriterTick | str] = asyncio.Queue()
+        self._marks: list[Mark] = []
+        self._notices: list[str] = []
+        self._settings_told = False
+        self._zones_asked = False
+        self._closing = False
+        self._seq: int | None = None
+        self._costs = CostMeter()
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """One frame per engine tick; without an engine, one per tick time with the reason."""
+        working = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_knobs())]
+        begin_ns = time.monotonic_ns()
+        missing: str | None = "the engine is starting"
+        try:
+            while not self._closing:
+                arrived = await self._next_tick()
+                now_ns = time.monotonic_ns()
+                tick = arrived if isinstance(arrived, WriterTick) else None
+                if arrived is not None:
+                    missing = arrived if isinstance(arrived, str) else None
+                yield self._frame(begin_ns, now_ns, tick, missing)
+                begin_ns = now_ns
+        finally:
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
+
+    async def apply(self, request: Request) -> Outcome:
+        match request:
+            case ChangeSettings(settings, name, text):
+                return await self._change_settings(settings, name, text)
+            case ReadZones():
+                self._zones_asked = True
+                return Outcome(True, "/proc/zoneinfo is read with the next frame")
+            case SetKnob() | DropCaches() if self._knobs is None:
+                return Outcome(False, "the keeper is still starting: try again in a moment")
+            case SetKnob(knob, value):
+                outcome = await self._knobs.set(knob, value)
+            case DropCaches():
+                outcome = await self._knobs.drop_caches()
+        self._marks += self._knobs.take_marks()
+        return outcome
+
+    async def close(self) -> None:
+        """End the engine and have every knob put back, both at once. Idempotent."""
+        self._closing = True
+        engine, self._engine = self._engine, None
+        knobs, self._knobs = self._knobs, None
+        ending = [part for part in (engine and engine.stop(), knobs and knobs.close()) if part]
+        for ended in await asyncio.gather(*ending, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
+            if isinstance(ended, Outcome) and not ended.ok:
+                self.farewell = ended.message
+        self._readings.close()
+
+    async def _change_settings(self, settings: Settings, name: str, text: str) -> Outcome:
+        if (refusal := refuse_settings(settings)) is not None:
+            return Outcome(False, refusal)
+        if self._engine is None:
+            return Outcome(False, "the engine is not running")
+        await self._engine.change(settings)
+        self._settings, self._settings_told = settings, False
+        self._marks.append(Mark(time.monotonic_ns(), "applied", name, None, text, text))
+        return Outcome(True, text)
+
+    async def _next_tick(self) -> WriterTick | str | None:
+        """The engine's next report, why there is none, or None when it is merely late."""
+        try:
+            return await asyncio.wait_for(self._tick.get(), 1.5 * self._settings.tick_ns / 1e9)
+        except TimeoutError:
+            return None
+
+    async def _feed(self) -> None:
+        """Keep an engine running and queue what it says; a dead one is started again after a pause."""
+        for attempt in range(1 << 30):
+            try:
+                self._engine = await Engine.start(self._settings, self._directory, sudo=self._sudo)
+                async for tick in self._engine.ticks():
+                    self._tick.put_nowait(tick)
+                reason = await self._engine.stop()
+            except OSError as error:
+                reason = f"the engine could not be started: {error}"
+            self._engine = None
+            if self._closing:
+                return
+            self._notices.append(reason)
+            self._tick.put_nowait(reason)
+            await asyncio.sleep(RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S) - 1)])
+
+    async def _watch_knobs(self) -> None:
+        """Start the keeper, then ask once a second how the settings stand."""
+        self._knobs = knobs = await open_knobs(sudo=self._sudo, read_only=self._no_changes)
+        while not self._closing:
+            self._knob_states = await knobs.state()
+            self._marks += knobs.take_marks()
+            self._notices += knobs.take_notices()
+            await asyncio.sleep(1)
+
+    def _frame(self, begin_ns: int, now_ns: int, tick: WriterTick | None, missing: str | None) -> Frame:
+        reading = self._readings.read(now_ns, stalled=tick is not None and tick.stall_count > 0, zones_asked=self._zones_asked)
+        self._zones_asked = False
+        knobs, self._knob_states = self._knob_states, None
+        marks, self._marks = tuple(self._marks), []
+        notices, self._notices = (*self._notices, *reading.notices), []
+        told, self._settings_told = self._settings_told, True
+        return Frame(
+            begin_ns=begin_ns if tick is None else tick.begin_ns,
+            end_ns=now_ns if tick is None else tick.end_ns,
+            wall_ns=time.time_ns() if tick is None else tick.wall_ns,
+            writer=tick,
+            writer_missing=None if tick is not None else missing or "the engine has not reported yet",
+            host=reading.host,
+            settings=None if told else self._settings,
+            nodes=reading.nodes,
+            zones=reading.zones,
+            vmstat=reading.vmstat,
+            pressure=reading.pressure,
+            knobs=knobs,
+            cost=self._costs.take(now_ns, tick, self._readings.spent_ns),
+            marks=marks,
+            losses=self._losses(tick),
+            notices=notices,
+        )
+
+    def _losses(self, tick: WriterTick | None) -> Mapping[str, int]:
+        """What this report says was dropped."""
+        losses: Counter[str] = Counter()
+        if tick is not None:
+            if self._seq is not None and tick.seq > self._seq + 1:
+                losses["late_ticks"] = tick.seq - self._seq - 1
+            self._seq = tick.seq
+            losses["stalls"] = tick.stalls_lost
+        return +losses
