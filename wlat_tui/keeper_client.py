@@ -1,0 +1,331 @@
+"""The screen's side of the keeper: start it, ask it, notice its death, and what to say where there is none.
+
+`open_knobs` gives something with the interface `Knobs` whatever the privileges are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from wlat_tui.frame import KnobState, Mark
+from wlat_tui.holding import DROP_CACHES
+from wlat_tui.keeper import PROTOCOL
+from wlat_tui.mitigations import knobs
+from wlat_tui.sources import Outcome
+
+HELLO_TIMEOUT_S = 15.0
+STATE_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 15.0
+_NOTHING = Outcome(True, "nothing was changed, nothing to put back")
+
+
+class KeeperError(Exception):
+    """The keeper could not be started; the message is one sentence, ``fix`` the command that helps."""
+
+    def __init__(self, reason: str, fix: str | None = None) -> None:
+        super().__init__(reason)
+        self.fix = fix
+
+
+class Knobs(Protocol):
+    """The kernel settings of this host, changeable or not."""
+
+    read_only: str | None
+    """Why nothing can be changed (one sentence), or None."""
+
+    async def state(self) -> Mapping[str, KnobState]:
+        """Every setting as it stands, by name, and ``drop_caches``, which has no value."""
+
+    async def set(self, name: str, value: str | None) -> Outcome:
+        """Give a setting a value; None: its original."""
+
+    async def restore_all(self) -> Outcome:
+        """Put everything back, last change first."""
+
+    async def drop_caches(self) -> Outcome:
+        """Drop the clean page cache of the host once."""
+
+    async def close(self) -> Outcome:
+        """Put everything back and end. Idempotent. ok is False when something could not be put back; the message says what."""
+
+    def take_marks(self) -> tuple[Mark, ...]:
+        """What happened since the last call: applied, restored, foreign."""
+
+    def take_notices(self) -> tuple[str, ...]:
+        """What the user must see since the last call, one sentence each."""
+
+
+def keeper_command() -> tuple[str, ...]:
+    """The command that runs the keeper. ``-I``: nothing from the environment or the current directory is imported as root."""
+    return sys.executable, "-I", "-m", "wlat_tui.keeper"
+
+
+def wlat_path() -> str:
+    """``wlat`` where sudo would find it by itself, else its full path (a virtual environment is not in sudo's secure_path)."""
+    script = Path(sys.executable).parent / "wlat"
+    if str(script.parent) in ("/bin", "/usr/bin", "/usr/local/bin", "/sbin", "/usr/sbin") or not script.exists():
+        return "wlat"
+    return str(script)
+
+
+def sudoers_line(command: Sequence[str], user: str | None = None) -> str:
+    """The line for /etc/sudoers.d/wlat that allows exactly this command, with these arguments and no others."""
+    escaped = (re.sub(r"([,:=\\ *?\[\]!])", r"\\\1", word) for word in command)
+    return f"{user or getpass.getuser()} ALL=(root) NOPASSWD: {' '.join(escaped)}"
+
+
+def unsafe_install() -> str | None:
+    """Why a sudoers line would hand root to whoever can change this installation; None when only root can."""
+    for path in (Path(sys.executable), Path(sys.executable).resolve(), Path(__file__), Path(__file__).parent):
+        for part in (path, *path.parents):
+            found = part.stat()
+            # a sticky directory such as /tmp lets others add files, not replace this one
+            writable = found.st_mode & 0o022 and not found.st_mode & 0o1000
+            if found.st_uid != 0 or writable:
+                return f"{part} can be changed by someone other than root, who would then be root through this line: install wlat where only root can write"
+    return None
+
+
+class ReadOnlyKnobs:
+    """The settings where they cannot be changed: shown all the same (they are readable by anyone)."""
+
+    def __init__(self, reason: str, fix: str | None = None, root: Path = Path("/")) -> None:
+        """``reason`` (one sentence) and ``fix`` (an exact command) are shown with every setting."""
+        self.read_only: str | None = reason
+        self._fix = fix
+        self._root = root
+        self._knobs = knobs()
+
+    async def state(self) -> Mapping[str, KnobState]:
+        found = {name: self._read(name) for name in self._knobs}
+        return found | {DROP_CACHES: KnobState(None, None, self.read_only, self._fix)}
+
+    def _read(self, name: str) -> KnobState:
+        knob = self._knobs[name]
+        try:
+            current = knob.read(self._root)
+        except OSError as error:
+            return KnobState(None, None, f"{knob.title} cannot be read: {error.strerror}")
+        if knob.shown_only is not None:
+            return KnobState(current, None, knob.shown_only)
+        if current is None:
+            return KnobState(None, None, f"this kernel has no {knob.title}")
+        return KnobState(current, None, self.read_only, self._fix)
+
+    async def set(self, name: str, value: str | None) -> Outcome:  # noqa: ARG002
+        return Outcome(False, self.read_only or "")
+
+    async def restore_all(self) -> Outcome:
+        return _NOTHING
+
+    async def drop_caches(self) -> Outcome:
+        return Outcome(False, self.read_only or "")
+
+    async def close(self) -> Outcome:
+        return _NOTHING
+
+    def take_marks(self) -> tuple[Mark, ...]:
+        return ()
+
+    def take_notices(self) -> tuple[str, ...]:
+        return ()
+
+
+class Keeper:
+    """A running keeper process. Restarted once when it dies; the new one first puts back what the dead one had changed."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        """Use `start`."""
+        self.read_only: str | None = None
+        self.pid: int | None = None
+        """Of the keeper itself, also under sudo."""
+        self._command = tuple(command)
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._number = 0
+        self._errors = ""
+        self._marks: list[Mark] = []
+        self._notices: list[str] = []
+        self._known: Mapping[str, KnobState] = {}
+        self._asking: asyncio.Task[dict[str, Any]] | None = None
+        self._restarts_left = 1
+        self._dead: str | None = None
+        self._closing: asyncio.Task[Outcome] | None = None
+
+    @classmethod
+    async def start(cls, sudo: bool = False, command: Sequence[str] | None = None) -> Keeper:
+        """Start the keeper and wait until it has put back what an earlier one may have left.
+
+        Args:
+            sudo: run it through ``sudo -n``, which never asks for a password.
+            command: what to run instead of `keeper_command`; for tests.
+
+        Raises:
+            KeeperError: it did not start, with what it or sudo said.
+        """
+        own = command or keeper_command()
+        keeper = cls(("sudo", "-n", "--", *own) if sudo else own)
+        try:
+            await keeper._launch()
+        except KeeperError as error:
+            if sudo:
+                raise KeeperError(str(error), f"echo '{sudoers_line(own)}' | sudo EDITOR='tee' visudo -f /etc/sudoers.d/wlat") from error
+            raise
+        return keeper
+
+    async def state(self) -> Mapping[str, KnobState]:
+        """As `Knobs.state`. When the keeper is slow (it waits for the kernel in the middle of a change) the last answer is repeated."""
+        if self._dead is not None:
+            return self._known
+        if self._asking is None:
+            self._asking = asyncio.create_task(self._ask("state"))
+        done, _ = await asyncio.wait({self._asking}, timeout=STATE_TIMEOUT_S)
+        if done:
+            answer, self._asking = self._asking.result(), None
+            self._learn(answer)
+        return self._known
+
+    async def set(self, name: str, value: str | None) -> Outcome:
+        answer = await (self._ask("restore", knob=name) if value is None else self._ask("set", knob=name, value=value))
+        return Outcome(answer["ok"], answer["message"])
+
+    async def restore_all(self) -> Outcome:
+        answer = await self._ask("restore_all")
+        return Outcome(answer["ok"], answer["message"])
+
+    async def drop_caches(self) -> Outcome:
+        answer = await self._ask("drop_caches")
+        return Outcome(answer["ok"], answer["message"])
+
+    async def close(self) -> Outcome:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        return await asyncio.shield(self._closing)
+
+    def take_marks(self) -> tuple[Mark, ...]:
+        taken, self._marks = tuple(self._marks), []
+        return taken
+
+    def take_notices(self) -> tuple[str, ...]:
+        taken, self._notices = tuple(self._notices), []
+        return taken
+
+    async def _launch(self) -> None:
+        """Start a process and greet it. Raises KeeperError."""
+        pipe = asyncio.subprocess.PIPE
+        try:
+            # a session of its own: what the terminal sends (Ctrl-C, hang-up) must not reach it before we are done
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/", limit=1 << 20
+            )
+        except OSError as error:
+            raise KeeperError(f"{self._command[0]} could not be started: {error.strerror}") from error
+        self._errors = ""
+        self._reader = asyncio.create_task(self._read(self._process))
+        try:
+            answer = await asyncio.wait_for(self._ask("hello"), HELLO_TIMEOUT_S)
+        except TimeoutError:
+            self._dead = "the keeper did not answer"
+            raise KeeperError(f"the keeper did not answer within {HELLO_TIMEOUT_S:.0f} s of its start") from None
+        if "protocol" not in answer:
+            raise KeeperError(self._dead or answer["message"])
+        if answer["protocol"] != PROTOCOL:
+            raise KeeperError(f"the keeper installed for root is of version {answer['version']}, which this screen does not understand")
+        self.pid = answer["pid"]
+        self._learn(answer)
+
+    def _learn(self, answer: dict[str, Any]) -> None:
+        if "knobs" in answer:
+            self._known = {name: KnobState(**fields) for name, fields in answer["knobs"].items()}
+            self.read_only = answer["read_only"]
+
+    async def _ask(self, operation: str, **fields: str) -> dict[str, Any]:
+        """The keeper's answer; a made-up refusal when it is dead."""
+        process = self._process
+        if self._dead is not None or process is None or process.stdin is None:
+            return {"ok": False, "message": self._dead or "the keeper has ended"}
+        self._number += 1
+        request = {"id": self._number, "op": operation, **fields}
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = waiting
+        process.stdin.write(json.dumps(request).encode("ascii") + b"\n")
+        answer: dict[str, Any] = await waiting
+        return answer
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        """Take answers until the keeper's output ends, then see what that means."""
+        assert process.stdout is not None and process.stderr is not None
+        errors = asyncio.create_task(process.stderr.read())
+        async for line in process.stdout:
+            answer = json.loads(line)
+            self._marks += [Mark(**mark) for mark in answer["marks"]]
+            self._notices += answer["notes"]
+            waiting = self._waiting.pop(answer["id"], None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(answer)
+        self._errors = (await errors).decode("utf-8", "replace").strip()
+        await self._ended(await process.wait())
+
+    async def _ended(self, status: int) -> None:
+        unanswered, self._waiting = self._waiting, {}
+        said = self._errors.splitlines()[-1].removeprefix("wlat: ") if self._errors else ""
+        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        reason = f"the keeper ended ({how}){said and ': '}{said}"
+        again = self._closing is None and self.pid is not None and self._restarts_left > 0
+        if not again:
+            self._declare_dead(reason)
+        for waiting in unanswered.values():
+            if not waiting.done():
+                waiting.set_result({"ok": False, "message": reason})
+        if again:
+            self._restarts_left -= 1
+            self._notices.append(f"{reason}; it was started again and has put back what was changed")
+            try:
+                await self._launch()
+            except KeeperError as error:
+                self._declare_dead(f"{reason}, and could not be started again: {error}")
+
+    def _declare_dead(self, reason: str) -> None:
+        self._dead = reason
+        fix = f"sudo {wlat_path()} restore"
+        self.read_only = reason
+        self._known = {name: KnobState(state.current, state.original, reason, fix) for name, state in self._known.items()}
+        if self._closing is None and self.pid is not None:
+            self._notices.append(f"{reason}; '{fix}' puts back what it had changed")
+
+    async def _close(self) -> Outcome:
+        process, reader = self._process, self._reader
+        if process is None or reader is None or self._dead is not None:
+            return Outcome(self._dead is None, self._dead or "")
+        farewell = asyncio.create_task(self._ask("bye"))
+        done, _ = await asyncio.wait({farewell}, timeout=CLOSE_TIMEOUT_S)
+        assert process.stdin is not None
+        process.stdin.close()  # end of input: the same wish, understood even by a keeper that never saw the line
+        if not done:
+            return Outcome(False, f"the keeper (pid {self.pid}) is still putting settings back: the kernel has not let it finish in {CLOSE_TIMEOUT_S:.0f} s")
+        await asyncio.wait({reader}, timeout=CLOSE_TIMEOUT_S)
+        answer = farewell.result()
+        return Outcome(answer["ok"], answer["message"])
+
+
+async def open_knobs(*, sudo: bool = False, read_only: bool = False) -> Knobs:
+    """The settings of this host, with a keeper where there can be one, else with the reason and the command that would help."""
+    if read_only:
+        return ReadOnlyKnobs("started with --read-only", None)
+    if os.geteuid() != 0 and not sudo:
+        return ReadOnlyKnobs("only root may change kernel settings", f"sudo {wlat_path()}")
+    try:
+        return await Keeper.start(sudo=sudo)
+    except KeeperError as error:
+        return ReadOnlyKnobs(str(error), error.fix)
