@@ -1,37 +1,29 @@
 /* histogram.c: log-linear buckets (HDR layout) and what is computed from their counts. */
-#include "wlat.h"
+#include "histogram.h"
 
 #include <errno.h>
 
-enum {
-	SUB_BITS = 11, /* 2048 sub-buckets: three significant digits */
-	HALF_BITS = SUB_BITS - 1,
-	TOP_BITS = 42, /* 2^42 ns is 73 minutes, the first power of two above an hour */
-	/* values below 2^11 one bucket each, then 1024 buckets per power of two */
-	BUCKETS = (1 << SUB_BITS) + (TOP_BITS - SUB_BITS) * (1 << HALF_BITS),
-};
-
 uint32_t wl_bucket_count(void)
 {
-	return BUCKETS;
+	return WL_BUCKETS;
 }
 
 uint32_t wl_bucket_of(uint64_t ns)
 {
-	if (ns < 1u << SUB_BITS)
+	if (ns < 1u << WL_SUB_BITS)
 		return (uint32_t)ns;
-	if (ns >> TOP_BITS)
-		return BUCKETS - 1;
-	unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - HALF_BITS;
-	return (shift << HALF_BITS) + (uint32_t)(ns >> shift);
+	if (ns >> WL_TOP_BITS)
+		return WL_BUCKETS - 1;
+	unsigned shift = 63 - (unsigned)__builtin_clzll(ns) - WL_HALF_BITS;
+	return (shift << WL_HALF_BITS) + (uint32_t)(ns >> shift);
 }
 
 uint64_t wl_bucket_low_ns(uint32_t index)
 {
-	if (index < 1u << SUB_BITS)
+	if (index < 1u << WL_SUB_BITS)
 		return index;
-	unsigned shift = (index >> HALF_BITS) - 1;
-	return (uint64_t)((index & ((1u << HALF_BITS) - 1)) + (1u << HALF_BITS)) << shift;
+	unsigned shift = (index >> WL_HALF_BITS) - 1;
+	return (uint64_t)((index & ((1u << WL_HALF_BITS) - 1)) + (1u << WL_HALF_BITS)) << shift;
 }
 
 uint64_t wl_bucket_high_ns(uint32_t index)
@@ -42,7 +34,7 @@ uint64_t wl_bucket_high_ns(uint32_t index)
 int wl_histogram_add(uint64_t *counts, const struct wl_bucket *buckets, uint32_t n, int sign)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (buckets[i].index >= BUCKETS)
+		if (buckets[i].index >= WL_BUCKETS)
 			return -ERANGE;
 		if (sign < 0 && counts[buckets[i].index] < buckets[i].count)
 			return -ERANGE;
@@ -55,7 +47,7 @@ int wl_histogram_add(uint64_t *counts, const struct wl_bucket *buckets, uint32_t
 uint64_t wl_histogram_total(const uint64_t *counts)
 {
 	uint64_t total = 0;
-	for (uint32_t i = 0; i < BUCKETS; i++)
+	for (uint32_t i = 0; i < WL_BUCKETS; i++)
 		total += counts[i];
 	return total;
 }
@@ -73,7 +65,7 @@ int wl_histogram_quantiles(const uint64_t *counts, const double *q, uint32_t n, 
 			rank++;
 		if (rank == 0)
 			rank = 1;
-		while (index < BUCKETS && seen + counts[index] < rank)
+		while (index < WL_BUCKETS && seen + counts[index] < rank)
 			seen += counts[index++];
 		ret_ns[i] = total ? wl_bucket_high_ns(index) : 0;
 	}

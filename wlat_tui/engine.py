@@ -1,0 +1,31 @@
+"""The engine process: ``python -I -m wlat_tui.engine`` with the target directory as its working directory.
+
+Settings arrive on stdin, ticks leave on stdout, one sentence on stderr when it cannot go on. Nothing but the native core runs
+here, and nothing is imported for it that a writer's process should not carry.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def _main() -> int:
+    from wlat_tui.native import become, run_engine
+
+    try:
+        # sudo says for whom: everything but the writer's few privileges is given up before the first file is opened
+        if os.geteuid() == 0 and "SUDO_UID" in os.environ and "SUDO_GID" in os.environ:
+            become(int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
+        directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        run_engine(directory, sys.stdin.fileno(), sys.stdout.fileno())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        print(f"the engine ended: {reason}", file=sys.stderr, flush=True)
+        # some of its threads may still run
+        os._exit(1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

@@ -1,0 +1,308 @@
+"""The native core in Python's terms: settings in, ticks out, histograms in between. The only importer of the extension."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from wlat_tui._native import ffi as _ffi
+from wlat_tui._native import lib as _lib
+from wlat_tui.frame import HistogramDelta, Precursor, Prewarm, Settings, Span, Write, WriteClass, WriterTick
+
+_TICK_BYTES: int = _ffi.sizeof("struct wl_tick")
+_WRITE_BYTES: int = _ffi.sizeof("struct wl_write")
+_HEAD_BYTES: int = _ffi.sizeof("struct wl_histogram_head")
+_BUCKET_BYTES: int = _ffi.sizeof("struct wl_bucket")
+_BUCKETS: int = _lib.wl_bucket_count()
+_LARGEST_TICK_BYTES = _TICK_BYTES + 2 * _lib.WL_STALL_RING * _WRITE_BYTES + 9 * (_HEAD_BYTES + _BUCKETS * _BUCKET_BYTES)
+_REQUESTS = ("cpus", "policy", "fifo", "dma_latency", "mlock", "timerslack", "prewarm")
+
+
+def _check(result: int, attempt: str) -> None:
+    """Turn -errno into OSError saying what was attempted."""
+    if result < 0:
+        raise OSError(-result, f"{attempt}: {os.strerror(-result)}")
+
+
+def _set_bits(words: Any, numbers: Sequence[int], name: str, limit: int) -> None:
+    for number in numbers:
+        if not 0 <= number < limit:
+            raise ValueError(f"{name} {number} is out of range: 0 to {limit - 1}")
+        words[number // 64] |= 1 << (number % 64)
+
+
+def _settings_struct(settings: Settings, seq: int) -> Any:
+    packed = _ffi.new("struct wl_settings *")
+    packed.magic = _lib.WL_SETTINGS_MAGIC
+    packed.bytes = _ffi.sizeof("struct wl_settings")
+    packed.seq = seq
+    for name in (
+        *("interval_ns", "threshold_ns", "tick_ns", "segment_bytes", "disk_limit_bytes", "prewarm_bytes", "write_bytes"),
+        *("mode", "prewarm", "policy", "fifo_priority", "dma_latency_us"),
+    ):
+        try:
+            setattr(packed, name, getattr(settings, name))
+        except OverflowError:
+            raise ValueError(f"{name} {getattr(settings, name)} is out of range") from None
+    _set_bits(packed.cpus, settings.cpus, "CPU", 64 * _lib.WL_CPU_WORDS)
+    _set_bits(packed.policy_nodes, settings.policy_nodes, "node", 64 * _lib.WL_NODE_WORDS)
+    return packed
+
+
+def pack_settings(settings: Settings, seq: int) -> bytes:
+    """The message the engine takes on stdin (``struct wl_settings``).
+
+    Raises:
+        ValueError: a number does not fit its field. Ranges are `refuse_settings`'s business.
+    """
+    return bytes(_ffi.buffer(_settings_struct(settings, seq)))
+
+
+def refuse_settings(settings: Settings) -> str | None:
+    """Why the engine would not take these settings (one sentence), or None when it would."""
+    try:
+        why = _lib.wl_settings_refuse(_settings_struct(settings, 0))
+    except ValueError as error:
+        return str(error)
+    return None if why == _ffi.NULL else _ffi.string(why).decode()
+
+
+def _write(raw: Any) -> Write | None:
+    if raw.begin_ns == 0:
+        return None
+    return Write(
+        raw.planned_ns, raw.begin_ns, raw.end_ns, raw.offset, raw.segment, WriteClass(getattr(raw, "class")), raw.cpu, raw.backlog
+    )
+
+
+def _precursor(raw: Any) -> Precursor:
+    known = raw.resident_of_pages > 0
+    return Precursor(
+        method=Prewarm(raw.prewarm),
+        late=raw.precursor_late,
+        cpu=raw.precursor_cpu if raw.precursor_cpu >= 0 else None,
+        node=raw.precursor_node if raw.precursor_node >= 0 else None,
+        ahead_pages=raw.prepared_ahead_pages,
+        resident_pages=raw.resident_pages if known else None,
+        resident_of_pages=raw.resident_of_pages if known else None,
+        busy_ns=raw.precursor_busy_ns,
+    )
+
+
+def _stalls(message: bytes, count: int) -> tuple[Write, ...]:
+    if _TICK_BYTES + count * _WRITE_BYTES > len(message):
+        raise ValueError("the engine's report is shorter than the stalls it announces")
+    if not count:
+        return ()
+    array = _ffi.from_buffer("struct wl_write[]", memoryview(message)[_TICK_BYTES : _TICK_BYTES + count * _WRITE_BYTES])
+    return tuple(write for raw in array if (write := _write(raw)) is not None)
+
+
+def _histograms(message: bytes, at: int, count: int) -> tuple[HistogramDelta, ...]:
+    found = []
+    for _ in range(count):
+        if at + _HEAD_BYTES > len(message):
+            raise ValueError("the engine's report is shorter than the histograms it announces")
+        head = _ffi.from_buffer("struct wl_histogram_head *", memoryview(message)[at : at + _HEAD_BYTES])
+        end = at + _HEAD_BYTES + head.n * _BUCKET_BYTES
+        if end > len(message):
+            raise ValueError("the engine's report is shorter than a histogram it holds")
+        found.append(HistogramDelta(Span(head.span), WriteClass(getattr(head, "class")), message[at + _HEAD_BYTES : end]))
+        at = end
+    if at != len(message):
+        raise ValueError("the engine's report is longer than what it announces")
+    return tuple(found)
+
+
+def parse_tick(message: bytes) -> WriterTick:
+    """One whole report of the engine (``struct wl_tick`` with its stalls and histograms).
+
+    Raises:
+        ValueError: it is not one (one sentence says what is wrong).
+    """
+    if len(message) < _TICK_BYTES:
+        raise ValueError(f"the engine's report is {len(message)} bytes long, not even its head of {_TICK_BYTES}")
+    raw = _ffi.from_buffer("struct wl_tick *", memoryview(message)[:_TICK_BYTES])
+    if raw.magic != _lib.WL_TICK_MAGIC or raw.bytes != len(message):
+        raise ValueError("the engine's report does not begin as this version's reports do")
+    worst = tuple(_write(raw.worst[span]) for span in Span)
+    return WriterTick(
+        seq=raw.seq,
+        begin_ns=raw.begin_ns,
+        end_ns=raw.end_ns,
+        wall_ns=raw.wall_ns,
+        settings_seq=raw.settings_seq,
+        writes=(raw.writes[0], raw.writes[1], raw.writes[2]),
+        written_bytes=raw.written_bytes,
+        skipped_slots=raw.skipped_slots,
+        error_slots=raw.error_slots,
+        gap_slots=raw.gap_slots,
+        gap_ns=raw.gap_ns,
+        stall_count=raw.stalls,
+        stalls_lost=raw.stalls_lost,
+        stalls=_stalls(message, raw.n_stalls),
+        worst=(worst[0], worst[1], worst[2]),
+        inflight=_write(raw.inflight),
+        tid=raw.writer_tid,
+        cpu=raw.writer_cpu,
+        node=raw.writer_node,
+        sched_policy=raw.sched_policy,
+        sched_priority=raw.sched_priority,
+        trouble=raw.trouble,
+        error=raw.error,
+        trouble_since_ns=raw.trouble_since_ns,
+        refused={name: raw.refused[i] for i, name in enumerate(_REQUESTS) if raw.refused[i]},
+        writer_cpu_ns=raw.writer_cpu_ns,
+        engine_cpu_ns=raw.engine_cpu_ns,
+        clock_ns=raw.clock_ns,
+        segment=raw.segment,
+        segments_held=raw.segments_held,
+        segment_offset=raw.segment_offset,
+        segment_size=raw.segment_size,
+        disk_bytes=raw.disk_bytes,
+        page_bytes=raw.page_bytes,
+        precursor=_precursor(raw),
+        histograms=_histograms(message, _TICK_BYTES + raw.n_stalls * _WRITE_BYTES, raw.n_histograms),
+    )
+
+
+class TickReader:
+    """Cuts the engine's byte stream into ticks, whatever the pieces it arrives in."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[WriterTick]:
+        """Take the next bytes of the stream; returns the ticks they complete.
+
+        Raises:
+            ValueError: the stream is not one of ticks (one sentence). It cannot be read any further then.
+        """
+        self._pending += data
+        ticks = []
+        while len(self._pending) >= 8:
+            magic, size = struct.unpack_from("=II", self._pending)
+            if magic != _lib.WL_TICK_MAGIC:
+                raise ValueError("what came from the engine is not a report of this version of wlat")
+            if not _TICK_BYTES <= size <= _LARGEST_TICK_BYTES:
+                raise ValueError(f"the engine announced a report of {size} bytes, which no report can have")
+            if len(self._pending) < size:
+                break
+            ticks.append(parse_tick(bytes(self._pending[:size])))
+            del self._pending[:size]
+        return ticks
+
+
+class Histogram:
+    """Counts by duration, in the engine's buckets (three significant digits, up to over an hour)."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts = _ffi.new("uint64_t[]", _BUCKETS)
+
+    def add(self, delta: HistogramDelta | bytes, sign: int = 1) -> None:
+        """Add (or, with sign -1, take away) packed buckets.
+
+        Raises:
+            ValueError: not whole buckets.
+            OSError: an index out of range, or a count would fall below zero; nothing is changed then.
+        """
+        buckets = delta.buckets if isinstance(delta, HistogramDelta) else delta
+        if len(buckets) % _BUCKET_BYTES:
+            raise ValueError(f"a histogram of {len(buckets)} bytes is not whole buckets of {_BUCKET_BYTES}")
+        if buckets:
+            packed = _ffi.from_buffer("struct wl_bucket[]", buckets)
+            _check(_lib.wl_histogram_add(self._counts, packed, len(buckets) // _BUCKET_BYTES, sign), "adding to a histogram")
+
+    @property
+    def total(self) -> int:
+        """Number of values counted."""
+        return int(_lib.wl_histogram_total(self._counts))
+
+    def quantiles(self, fractions: Sequence[float]) -> list[int]:
+        """Durations (ns) that these fractions (0..1, ascending) of all values do not exceed; 0 when empty.
+
+        Raises:
+            OSError: fractions out of range or not ascending.
+        """
+        result = _ffi.new("uint64_t[]", len(fractions))
+        _check(
+            _lib.wl_histogram_quantiles(self._counts, _ffi.new("double[]", list(fractions)), len(fractions), result),
+            "computing quantiles (fractions must ascend from 0 to 1)",
+        )
+        return list(result)
+
+    def merge(self, other: Histogram) -> None:
+        """Add all of another one's counts."""
+        for index, count in other._nonzero():
+            self._counts[index] += count
+
+    def copy(self) -> Histogram:
+        """An independent copy."""
+        twin = Histogram()
+        _ffi.memmove(twin._counts, self._counts, _ffi.sizeof(self._counts))
+        return twin
+
+    def clear(self) -> None:
+        """Forget everything."""
+        _ffi.memmove(self._counts, bytes(_ffi.sizeof(self._counts)), _ffi.sizeof(self._counts))
+
+    def _nonzero(self) -> Iterator[tuple[int, int]]:
+        counts = memoryview(_ffi.buffer(self._counts)).cast("Q")
+        return ((index, count) for index, count in enumerate(counts) if count)
+
+    def buckets(self) -> Iterator[tuple[int, int, int]]:
+        """Every non-empty bucket as (lowest ns, highest ns, count), ascending."""
+        return ((*bucket_bounds_ns(index), count) for index, count in self._nonzero())
+
+
+def bucket_bounds_ns(index: int) -> tuple[int, int]:
+    """Lowest and highest duration (ns) that land in this bucket.
+
+    Raises:
+        IndexError: there is no such bucket.
+    """
+    if not 0 <= index < _BUCKETS:
+        raise IndexError(f"bucket {index} is out of range: 0 to {_BUCKETS - 1}")
+    return int(_lib.wl_bucket_low_ns(index)), int(_lib.wl_bucket_high_ns(index))
+
+
+def bucket_of_ns(duration_ns: int) -> int:
+    """The bucket a duration lands in."""
+    return int(_lib.wl_bucket_of(duration_ns))
+
+
+def run_engine(dir_fd: int, in_fd: int, out_fd: int) -> None:
+    """Be the engine until in_fd ends or a signal says so (the child process's whole life).
+
+    Raises:
+        OSError: settings out of range, or something could not be started.
+    """
+    _check(_lib.wl_engine_run(dir_fd, in_fd, out_fd), "running the writer")
+
+
+def become(uid: int, gid: int) -> None:
+    """Give up root for this user, keeping only what the engine needs (``wl_become`` in native/wlat.h).
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    _check(_lib.wl_become(uid, gid), f"becoming user {uid}")
+
+
+def bare_run(dir_fd: int, settings: Settings, duration_ns: int) -> tuple[Histogram, Histogram]:
+    """The bare loop the writer is compared with; returns its service and wake histograms. Blocks for the duration.
+
+    Raises:
+        ValueError: settings out of range.
+        OSError: a file could not be opened or written.
+    """
+    if why := refuse_settings(settings):
+        raise ValueError(why)
+    service, wake = Histogram(), Histogram()
+    packed = _settings_struct(settings, 0)
+    _check(_lib.wl_bare_run(dir_fd, packed, duration_ns, service._counts, wake._counts), "running the bare loop")
+    return service, wake
