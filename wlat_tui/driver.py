@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import select
+import sys
 import termios
 import threading
 import time
@@ -61,7 +62,7 @@ class TerminalDriver(LinuxDriver):
         self._watching = False
         self._pump_planned = False
         self._loop_thread = threading.get_ident()
-        self._out, self._out_blocks = _open_terminal(self._file.fileno())
+        self._out, self._out_blocks = _open_terminal(_screen_descriptor())
         self._wake_read, self._wake_write = os.pipe()
         self._hangup = select.epoll()
         self._watch_hangup()
@@ -101,7 +102,7 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         self._muted = False
-        super().start_application_mode()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
         """Give the terminal back. Bounded in time even when it takes nothing."""
@@ -269,6 +270,14 @@ class TerminalDriver(LinuxDriver):
 
 class TerminalGone(events.Event, bubble=False):
     """The terminal hung up."""
+
+
+def _screen_descriptor() -> int:
+    """The descriptor that is the screen: stdout, or another one where that is redirected (``wlat 2>log`` must still draw)."""
+    for stream in (sys.__stdout__, sys.__stderr__, sys.__stdin__):
+        if stream is not None and stream.isatty():
+            return stream.fileno()
+    raise OSError(errno.ENOTTY, "there is no terminal to draw on")
 
 
 def _open_terminal(fd: int) -> tuple[int, bool]:

@@ -53,7 +53,11 @@ class HistoryPanel(Panel):
             self._cut(session)
 
     def remark(self) -> Line:
-        return (("span ", "label"), (short_span(SPANS_S[self._zoom] * 10**9), ""), (f" {self.glyphs.separator} + - zoom", "label"))
+        return (
+            ("span ", "label"),
+            (short_span(SPANS_S[self._zoom] * 10**9), ""),
+            (f" {self.glyphs.separator} + - zoom", "label"),
+        )
 
     def body(self, width: int, height: int) -> list[Line]:
         if self.low_bandwidth:

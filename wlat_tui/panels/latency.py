@@ -88,4 +88,4 @@ class LatencyPanel(Panel):
     def _bars(self, height: int) -> list[Line]:
         columns = swept(self._columns, _COLUMN_NS) if self.low_bandwidth else self._columns
         bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs)
-        return [*bars, time_axis(len(columns), len(columns) * _COLUMN_NS, self.glyphs, swept=self.low_bandwidth)][:height]
+        return [*bars, time_axis(len(columns), len(columns) * _COLUMN_NS, swept=self.low_bandwidth)][:height]

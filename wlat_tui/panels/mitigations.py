@@ -18,8 +18,8 @@ class MitigationsPanel(RowsPanel):
     title: ClassVar[str] = "Mitigations"
     key: ClassVar[str] = "3"
     help: ClassVar[str] = (
-        "Settings that make stalls rarer, or worse. Enter explains one and shows exactly what it would write; only then it can be "
-        "applied. Everything is put back when wlat ends."
+        "Settings that make stalls rarer, or worse. Enter explains one and shows exactly what it would write; only then "
+        "it can be applied. Everything is put back when wlat ends."
     )
 
     class Chosen(RowsPanel.Activated):
@@ -36,11 +36,18 @@ class MitigationsPanel(RowsPanel):
         self._states: list[tuple[str | None, str | None, Unavailable | None]] = []
         self._changes: list[Change] = []
 
+    @property
+    def row_count(self) -> int:
+        """Rows that the panel would like to have."""
+        return len(self._mitigations)
+
     def take(self, session: Session) -> None:
         self._states = []
         for mitigation in self._mitigations:
             knob = session.knobs.get(mitigation.knob.name) if mitigation.knob is not None else None
-            self._states.append((mitigation.current(session), None if knob is None else knob.original, mitigation.unavailable(session)))
+            self._states.append(
+                (mitigation.current(session), None if knob is None else knob.original, mitigation.unavailable(session))
+            )
         self._changes = session.changes
 
     def remark(self) -> Line:
@@ -72,7 +79,9 @@ class MitigationsPanel(RowsPanel):
             lines.append(merged([(name, "mark"), (change.text, "" if change.enough else "dim")]))
         return lines
 
-    def _row(self, m: Mitigation, current: str | None, original: str | None, unavailable: Unavailable | None, width: int) -> Line:
+    def _row(
+        self, m: Mitigation, current: str | None, original: str | None, unavailable: Unavailable | None, width: int
+    ) -> Line:
         title_cells = max(18, min(34, width // 3))
         changed = original is not None and original != current
         role: Role = "notice" if changed else ""

@@ -20,44 +20,46 @@ class NodesPanel(RowsPanel):
     title: ClassVar[str] = "NUMA nodes"
     key: ClassVar[str] = "2"
     help: ClassVar[str] = (
-        "Free memory of each node on a scale from 0 to twice its high watermark; m, l and h are min, low and high. Below low kswapd "
-        "reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows the zones."
+        "Free memory of each node on a scale from 0 to twice its high watermark; m, l and h are min, low and high. Below low "
+        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows the zones."
     )
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._nodes: list[NodeState] = []
+        self._states: list[NodeState] = []
         self._page_bytes: int | None = None
         self._writer_node: int | None = None
         self._open: set[int] = set()
         self._row_nodes: list[int] = []
 
     def take(self, session: Session) -> None:
-        self._nodes = [session.nodes[number] for number in sorted(session.nodes)]
+        self._states = [session.nodes[number] for number in sorted(session.nodes)]
         self._page_bytes = None if session.host is None else session.host.page_bytes
         self._writer_node = None if session.writer is None else session.writer.node
 
     def row_count(self) -> int:
         """Rows that the panel would like to have."""
-        return sum(1 + (len(n.zones) if n.node in self._open else 0) for n in self._nodes)
+        return sum(1 + (len(n.zones) if n.node in self._open else 0) for n in self._states)
 
     def remark(self) -> Line:
-        low = sum(n.state in ("below low", "below min") for n in self._nodes)
-        count = f"{len(self._nodes)} node{'s' * (len(self._nodes) != 1)}"
+        low = sum(n.state in ("below low", "below min") for n in self._states)
+        count = f"{len(self._states)} node{'s' * (len(self._states) != 1)}"
         if low:
             return ((f"{count} {self.glyphs.separator} ", "label"), (f"{low} below low", "warn"))
-        ages = [n.zones_age_ns for n in self._nodes if n.zones_age_ns is not None]
-        age = f" {self.glyphs.separator} watermarks read {min(ages) / 1e9:.0f}s ago (z)" if ages and self.size.width > 70 else ""
+        ages = [n.zones_age_ns for n in self._states if n.zones_age_ns is not None]
+        age = (
+            f" {self.glyphs.separator} watermarks read {min(ages) / 1e9:.0f}s ago (z)" if ages and self.size.width > 70 else ""
+        )
         return ((count + age, "label"),)
 
     def rows(self, width: int) -> list[Line]:
         rows: list[Line] = []
         self._row_nodes = []
-        for node in self._nodes:
+        for node in self._states:
             rows.append(self._node_row(node, width))
             self._row_nodes.append(node.node)
             if node.node in self._open:
-                rows += [self._zone_row(node, zone, width) for zone in node.zones]
+                rows += [self._zone_row(zone, width) for zone in node.zones]
                 self._row_nodes += [node.node] * len(node.zones)
         return rows or [((" no node was read yet", "dim"),)]
 
@@ -82,8 +84,14 @@ class NodesPanel(RowsPanel):
             return merged([*spans, ("offline now; it was seen earlier", "warn")])
         role = STATE_ROLES.get(node.state, "dim")
         spans += [(f"{STATE_WORDS.get(node.state, node.state):<{_WORD_CELLS}}", role), (" ", "")]
-        spans += node_bar(self._bar_cells(width), node.free_pages, (node.min_pages, node.low_pages, node.high_pages), node.state, self.glyphs)
-        spans += [(f" {self._bytes(node.free_pages):>6}", ""), (f" {trend_glyph(node.trend, self.glyphs)}", role), (" free", "label")]
+        spans += node_bar(
+            self._bar_cells(width), node.free_pages, (node.min_pages, node.low_pages, node.high_pages), node.state, self.glyphs
+        )
+        spans += [
+            (f" {self._bytes(node.free_pages):>6}", ""),
+            (f" {trend_glyph(node.trend, self.glyphs)}", role),
+            (" free", "label"),
+        ]
         if node.headroom_pages is not None:
             negative = node.headroom_pages < 0
             sign = "" if negative else "+"
@@ -100,13 +108,15 @@ class NodesPanel(RowsPanel):
         cpu = "" if node.kswapd_cpu_pct is None else f" {node.kswapd_cpu_pct:.0f}%"
         return [(" ", ""), (f"kswapd AWAKE{cpu}", "warn")]
 
-    def _zone_row(self, node: NodeState, state: ZoneState, width: int) -> Line:
+    def _zone_row(self, state: ZoneState, width: int) -> Line:
         zone = state.zone
         boost = f" boost {self._bytes(zone.boost)}" if zone.boost else ""
         spans: list[Span] = [(f"    {zone.name:<{_WORD_CELLS + 2}}"[: _WORD_CELLS + 6], "label")]
         spans += node_bar(self._bar_cells(width), zone.free, (zone.min, zone.low, zone.high), state.state, self.glyphs)
         spans.append((f" {self._bytes(zone.free):>6}", ""))
-        spans.append((f"   min {self._bytes(zone.min)} low {self._bytes(zone.low)} high {self._bytes(zone.high)}{boost}", "dim"))
+        spans.append(
+            (f"   min {self._bytes(zone.min)} low {self._bytes(zone.low)} high {self._bytes(zone.high)}{boost}", "dim")
+        )
         if state.shielded:
             spans.append((" reserved for others", "dim"))
         return merged(spans)

@@ -71,17 +71,33 @@ class StatusPanel(Panel, can_focus=False):
     def _writer_lines(self, session: Session) -> list[Line]:
         tick = session.writer
         if tick is None:
-            return [((f" {session.writer_missing or 'no report from the writer yet'}", "worst" if session.writer_missing else "dim"),)]
+            return [
+                (
+                    (
+                        f" {session.writer_missing or 'no report from the writer yet'}",
+                        "worst" if session.writer_missing else "dim",
+                    ),
+                )
+            ]
         where = f" writer on CPU {tick.cpu}, node {tick.node}"
         priority = f" {tick.sched_priority}" if tick.sched_priority else ""
         policy = f" {self.glyphs.separator} {_POLICIES.get(tick.sched_policy, f'policy {tick.sched_policy}')}{priority}"
         asked, rate = session.asked_rate_per_s, session.rate_per_s
         slow = rate is not None and rate < asked * 0.98
-        speed: list[Span] = [(f" {self.glyphs.separator} ", "label"), ("n/a" if rate is None else f"{rate:,.0f}", "warn" if slow else "")]
+        speed: list[Span] = [
+            (f" {self.glyphs.separator} ", "label"),
+            ("n/a" if rate is None else f"{rate:,.0f}", "warn" if slow else ""),
+        ]
         speed.append((f" of {asked:,.0f} writes/s", "label"))
-        lost = {name: count for name, count in session.losses.items() if count} | ({"slots skipped": session.skipped_slots} if session.skipped_slots else {})
+        lost = {name: count for name, count in session.losses.items() if count} | (
+            {"slots skipped": session.skipped_slots} if session.skipped_slots else {}
+        )
         losses: list[Span] = [(f" {self.glyphs.separator} ", "label")]
-        losses.append(("lost " + ", ".join(f"{count:,} {name}" for name, count in lost.items()), "warn") if lost else ("nothing lost", "label"))
+        losses.append(
+            ("lost " + ", ".join(f"{count:,} {name}" for name, count in lost.items()), "warn")
+            if lost
+            else ("nothing lost", "label")
+        )
         cost = self._cost(session)
         return [
             merged([(where, "label"), (policy, "label"), *speed, *losses, *cost]),
@@ -116,7 +132,11 @@ class StatusPanel(Panel, can_focus=False):
             return ((" no write has finished yet", "dim"),)
         ago = format_ns(max(0, session.now_ns - ever.end_ns))
         role: Role = "worst" if ever.response_ns > session.settings.threshold_ns else "good"
-        spans: list[Span] = [(" worst so far ", "label"), (format_ns(ever.response_ns), role), (f", {ago} ago on CPU {ever.cpu}", "label")]
+        spans: list[Span] = [
+            (" worst so far ", "label"),
+            (format_ns(ever.response_ns), role),
+            (f", {ago} ago on CPU {ever.cpu}", "label"),
+        ]
         tightest = headline.tightest
         if tightest is not None and tightest.headroom_pages is not None and session.host is not None:
             size = format_bytes(tightest.headroom_pages * session.host.page_bytes)

@@ -30,7 +30,10 @@ class Figures:
 def table(figures: Figures, threshold_ns: int, height: int) -> list[Line]:
     """As many rows of the table as *height* allows, most telling first."""
     window = f"{figures.window_s:g}s"
-    head: Line = ((f"{'':<{LABEL_CELLS}}", ""), *((f"{name:>{CELLS}}", "label") for name in ("p50", "p99", "p99.9", "p99.99", "max")))
+    head: Line = (
+        (f"{'':<{LABEL_CELLS}}", ""),
+        *((f"{name:>{CELLS}}", "label") for name in ("p50", "p99", "p99.9", "p99.99", "max")),
+    )
     lines = [
         merged(head),
         _row(f"service {window}", figures.service[0], threshold_ns),
@@ -61,7 +64,11 @@ def class_line(figures: Figures, threshold_ns: int) -> Line:
 
 def _row(name: str, quantiles: Quantiles | None, threshold_ns: int) -> Line:
     spans: list[Span] = [(f"{name:<{LABEL_CELLS}}", "label" if not name.startswith(" ") else "dim")]
-    values = (None,) * 5 if quantiles is None else (quantiles.p50_ns, quantiles.p99_ns, quantiles.p999_ns, quantiles.p9999_ns, quantiles.max_ns)
+    values = (
+        (None,) * 5
+        if quantiles is None
+        else (quantiles.p50_ns, quantiles.p99_ns, quantiles.p999_ns, quantiles.p9999_ns, quantiles.max_ns)
+    )
     spans += [(f"{format_ns(value):>{CELLS}}", _role(value, threshold_ns)) for value in values]
     return merged(spans)
 

@@ -36,17 +36,53 @@ class Glyphs:
 
 
 UNICODE = Glyphs(
-    levels=" ▁▂▃▄▅▆▇█", full="█", empty="░", rule="─", threshold="┄", gap="╳", mark="▼", axis="│", axis_tick="┤", up="▲", down="▼", steady="▬",
-    closed="▸", opened="▾", beyond="»", bullet="●", separator="·", ellipsis="…", arrow="→", plot_marker="braille",
-)  # fmt: skip
+    levels=" ▁▂▃▄▅▆▇█",
+    full="█",
+    empty="░",
+    rule="─",
+    threshold="┄",
+    gap="×",  # noqa: RUF001 - this is the sign that is meant
+    mark="▼",
+    axis="│",
+    axis_tick="┤",
+    up="▲",
+    down="▼",
+    steady="▬",
+    closed="▸",
+    opened="▾",
+    beyond="»",
+    bullet="●",
+    separator="·",
+    ellipsis="…",
+    arrow="→",
+    plot_marker="braille",
+)
 ASCII = Glyphs(
-    levels=" .:#", full="#", empty=".", rule="-", threshold="-", gap="x", mark="v", axis="|", axis_tick="+", up="^", down="v", steady="=",
-    closed=">", opened="v", beyond=">", bullet="*", separator="|", ellipsis="~", arrow=">", plot_marker="*",
-)  # fmt: skip
+    levels=" .:#",
+    full="#",
+    empty=".",
+    rule="-",
+    threshold="-",
+    gap="x",
+    mark="v",
+    axis="|",
+    axis_tick="+",
+    up="^",
+    down="v",
+    steady="=",
+    closed=">",
+    opened="v",
+    beyond=">",
+    bullet="*",
+    separator="|",
+    ellipsis="~",
+    arrow=">",
+    plot_marker="*",
+)
 
 
 def terminal_is_utf8() -> bool:
-    """What the locale says about the terminal. Python's own encoding does not tell: it is UTF-8 under LC_ALL=C too (PEP 538, 540)."""
+    """What the locale says. Python's own encoding does not tell: it is UTF-8 under LC_ALL=C too (PEP 538, PEP 540)."""
     setting = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
     _, _, encoding = setting.partition(".")
     if encoding:

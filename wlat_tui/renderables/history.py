@@ -142,7 +142,7 @@ def _draw(figure: Any, xs: list[float], ys: list[float], joined: list[bool], col
 
 def _threshold_line(figure: Any, y: float, count: int, colour: int) -> None:
     plotext = _plotext()
-    figure.draw(figure.signal(list(range(count)), [y] * count, marker=plotext.marker("-", plotext.pixel(foreground=colour))))
+    figure.draw(figure.signal([0, count - 1], [y, y], marker=plotext.marker("-", plotext.pixel(foreground=colour))).lines(True))
 
 
 def _marks(figure: Any, view: HistoryView, label_y: float | None) -> None:

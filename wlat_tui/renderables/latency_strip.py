@@ -79,7 +79,9 @@ def _level(column: Column | None, top: int, axis: LogAxis) -> int:
     return max(1, round(axis.fraction(column.max_ns) * top))
 
 
-def _cell(column: Column | None, level: int, base: int, row: int, at_threshold: bool, threshold_ns: int, glyphs: Glyphs) -> Span:
+def _cell(
+    column: Column | None, level: int, base: int, row: int, at_threshold: bool, threshold_ns: int, glyphs: Glyphs
+) -> Span:
     steps = len(glyphs.levels) - 1
     if column is None:
         return " ", ""
@@ -105,7 +107,7 @@ def swept(columns: Sequence[Column], width_ns: int) -> list[Column | None]:
     return out
 
 
-def time_axis(width: int, span_ns: int, glyphs: Glyphs, swept: bool = False) -> Line:
+def time_axis(width: int, span_ns: int, swept: bool = False) -> Line:
     """The line under the bars: how long ago, or how long one sweep takes."""
     indent = " " * LABEL_CELLS
     if swept:

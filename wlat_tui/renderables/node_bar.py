@@ -5,8 +5,20 @@ from __future__ import annotations
 from wlat_tui.renderables.glyphs import Glyphs
 from wlat_tui.renderables.line import Line, Role, Span, merged
 
-STATE_WORDS = {"above high": "above high", "between": "low..high", "below low": "BELOW LOW", "below min": "BELOW MIN", "unknown": "unknown"}
-STATE_ROLES: dict[str, Role] = {"above high": "good", "between": "notice", "below low": "warn", "below min": "bad", "unknown": "dim"}
+STATE_WORDS = {
+    "above high": "above high",
+    "between": "low..high",
+    "below low": "BELOW LOW",
+    "below min": "BELOW MIN",
+    "unknown": "unknown",
+}
+STATE_ROLES: dict[str, Role] = {
+    "above high": "good",
+    "between": "notice",
+    "below low": "warn",
+    "below min": "bad",
+    "unknown": "dim",
+}
 
 
 def node_bar(

@@ -1,0 +1,408 @@
+"""The live screen: composes panels, owns the source, routes messages. No logic of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import click
+from platformdirs import user_state_path
+from textual import events
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Static
+
+from wlat_tui.driver import TerminalDriver, TerminalGone
+from wlat_tui.frame import Frame
+from wlat_tui.mitigations import Mitigation, catalogue
+from wlat_tui.model.session import Session
+from wlat_tui.panels.history import HistoryPanel
+from wlat_tui.panels.keys import KeysPanel
+from wlat_tui.panels.latency import LatencyPanel
+from wlat_tui.panels.mitigations import MitigationsPanel
+from wlat_tui.panels.nodes import NodesPanel
+from wlat_tui.panels.panel import Panel
+from wlat_tui.panels.rows import RowsPanel
+from wlat_tui.panels.status import StatusPanel
+from wlat_tui.renderables.glyphs import ASCII, choose
+from wlat_tui.screens.dialogs import MitigationDialog
+from wlat_tui.screens.help import HelpScreen
+from wlat_tui.screens.layout import LEAST, arrange
+from wlat_tui.sources import ChangeSettings, ReadZones, Request, Source
+from wlat_tui.units import format_ns
+
+THEMES = ("textual-dark", "nord", "gruvbox", "monokai", "solarized-light", "textual-light", "ansi-dark")
+THRESHOLDS_NS = tuple(digit * 10**e for e in range(4, 9) for digit in (1, 2, 5))
+"""10 us to 500 ms."""
+_LOW_BANDWIDTH_HZ = 1.0
+_SLOW_FRAMES = 3
+_CLOSE_S = 10.0
+_SETTLE_S = 0.5
+
+
+class WlatApp(App[int]):
+    """One screen over one source of frames."""
+
+    CSS_PATH = "wlat.tcss"
+    TITLE = "wlat"
+    BINDINGS = [
+        Binding("q,ctrl+c", "leave", "Quit", tooltip="Quit; everything that was changed is put back", priority=False),
+        Binding("question_mark,f1,h", "help", "Help", tooltip="Show this help"),
+        Binding("p,space", "pause", "Pause", tooltip="Pause or resume the view; measuring goes on"),
+        Binding("tab", "focus_next", "Next panel", tooltip="Go to the next panel (Shift+Tab: previous)"),
+        Binding("1", "panel('latency')", "Latency", tooltip="Go to the live latency"),
+        Binding("2", "panel('nodes')", "Nodes", tooltip="Go to the nodes; Enter shows a node's zones"),
+        Binding("3", "panel('mitigations')", "Mitigations", tooltip="Go to the mitigations; Enter opens one"),
+        Binding("4,c", "chart", "Chart", tooltip="Show or hide the chart of latency and headroom over time"),
+        Binding("plus,equals_sign", "zoom(-1)", "Zoom in", tooltip="Chart: less time, more detail"),
+        Binding("minus", "zoom(1)", "Zoom out", tooltip="Chart: more time, 10 s to 24 h"),
+        Binding(
+            "left_square_bracket", "threshold(-1)", "Threshold down", tooltip="Lower the threshold that makes a write a stall"
+        ),
+        Binding("right_square_bracket", "threshold(1)", "Threshold up", tooltip="Raise that threshold"),
+        Binding("z", "read_zones", "Read zones", tooltip="Read /proc/zoneinfo now (it prints under zone->lock)"),
+        Binding("b", "low_bandwidth", "Low bandwidth", tooltip="Switch the low-bandwidth view on or off (under 2 KB/s)"),
+        Binding("t", "next_theme", "Theme", tooltip="Next colour theme"),
+        Binding("s", "save_picture", "Screenshot", tooltip="Save the screen as SVG; never overwrites a file"),
+    ]
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        low_bandwidth: bool | None = None,
+        ascii: bool | None = None,
+        theme: str | None = None,
+        refresh_hz: float = 4.0,
+        picture_dir: Path | None = None,
+        mitigations: Sequence[Mitigation] | None = None,
+    ) -> None:
+        # Textual's filter for NO_COLOR removes colours only when it believes in native ANSI; otherwise it sends greys
+        without_colour = "NO_COLOR" in os.environ
+        super().__init__(driver_class=TerminalDriver, ansi_color=True if without_colour else None)
+        self.animation_level = "none"
+        self.theme = "ansi-dark" if without_colour else theme or THEMES[0]
+        self.source = source
+        self.session = Session()
+        self.paused = False
+        self._auto_low_bandwidth = low_bandwidth is None
+        self._low_bandwidth = bool(low_bandwidth)
+        self._refresh_hz = refresh_hz
+        self._glyphs = choose(ascii)
+        self._picture_dir = picture_dir or user_state_path("wlat") / "screenshots"
+        self._show_chart: bool | None = None
+        self._leaving = False
+        self._fresh = False
+        self._drawn_once = False
+        self._sent_before = (0, 0)
+        self._frames: AsyncIterator[Frame] | None = None
+        self.status = StatusPanel(source.description, id="status")
+        self.latency = LatencyPanel(id="latency")
+        self.history = HistoryPanel(id="history")
+        self.nodes = NodesPanel(id="nodes")
+        self.mitigations = MitigationsPanel(
+            catalogue() if mitigations is None else mitigations, source.read_only, id="mitigations"
+        )
+        self.keys = KeysPanel(id="keys")
+        self.panels: tuple[Panel, ...] = (self.status, self.latency, self.history, self.nodes, self.mitigations, self.keys)
+
+    @property
+    def terminal(self) -> TerminalDriver | None:
+        """The terminal, None when there is none (tests)."""
+        return self._driver if isinstance(self._driver, TerminalDriver) else None
+
+    def compose(self) -> ComposeResult:
+        for panel in self.panels:
+            panel.glyphs = self._glyphs
+            panel.low_bandwidth = self._low_bandwidth
+        yield self.status
+        yield self.latency
+        yield self.history
+        with Container(id="lower"):
+            yield self.nodes
+            yield self.mitigations
+        yield self.keys
+        yield Static("", id="small")
+
+    def on_mount(self) -> None:
+        self.screen.set_class(self._glyphs is ASCII, "ascii")
+        self._arrange()
+        self.mitigations.focus()
+        self._timer = self.set_interval(1 / self._hz, self.draw)
+        self.run_worker(self._consume(), name="frames")
+
+    @property
+    def _hz(self) -> float:
+        return min(self._refresh_hz, _LOW_BANDWIDTH_HZ) if self._low_bandwidth else self._refresh_hz
+
+    async def _consume(self) -> None:
+        """Fold every frame; draw the first one at once."""
+        async for frame in self.source.frames():
+            self.session.fold(frame)
+            self._fresh = True
+            if not self._drawn_once:
+                self.draw()
+
+    def draw(self) -> None:
+        """Show the newest state, unless the view is paused or the terminal still has to take the last one."""
+        terminal = self.terminal
+        if terminal is not None and terminal.busy:
+            return
+        if (
+            terminal is not None
+            and self._auto_low_bandwidth
+            and not self._low_bandwidth
+            and terminal.slow_frames >= _SLOW_FRAMES
+        ):
+            self.notify("The link is slow: low-bandwidth view (b switches back)", markup=False)
+            self._set_low_bandwidth(True)
+        if self.paused or not self._fresh or self._leaving:
+            return
+        self._fresh = False
+        self._count_sent(terminal)
+        rows = self.nodes.row_count()
+        for panel in self.panels:
+            if panel.display or panel is self.status:
+                panel.show(self.session)
+        if not self._drawn_once or rows != self.nodes.row_count():
+            self._drawn_once = True
+            self._arrange()
+
+    def _count_sent(self, terminal: TerminalDriver | None) -> None:
+        now_ns, (then_ns, before) = self.session.now_ns, self._sent_before
+        if terminal is None or now_ns - then_ns < 2_000_000_000:
+            return
+        self._sent_before = now_ns, terminal.sent_bytes
+        if then_ns:
+            self.status.sent_per_s = (terminal.sent_bytes - before) * 1e9 / (now_ns - then_ns)
+
+    def on_resize(self, event: events.Resize) -> None:
+        if self.terminal is not None:
+            self.terminal.resized(event.size.width, event.size.height)
+        self._arrange()
+
+    def on_panel_activated(self, message: Panel.Activated) -> None:
+        if message.panel is self.nodes:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        width, height = self.size
+        if not self.screen_stack or not self.screen_stack[0].is_mounted:
+            return
+        base = self.screen_stack[0]
+        plan = arrange(
+            width,
+            height,
+            self.nodes.row_count(),
+            self.mitigations.row_count,
+            False if self._low_bandwidth else self._show_chart,
+        )
+        base.set_class(plan is None, "tiny")
+        if plan is None:
+            base.query_one("#small", Static).update(
+                f"This terminal has {width}x{height} cells; wlat needs {LEAST[0]}x{LEAST[1]}."
+            )
+            return
+        base.query_one("#lower").set_class(plan.side_by_side, "beside")
+        for panel, rows in (
+            (self.latency, plan.latency),
+            (self.history, plan.history),
+            (self.nodes, plan.nodes),
+            (self.mitigations, plan.mitigations),
+        ):
+            panel.display = rows > 0
+            panel.styles.height = rows
+        if self.history.display and not self.history.ready and self._drawn_once:
+            self.history.show(self.session)
+
+    # keys
+
+    def action_help(self) -> None:
+        panels = (LatencyPanel, HistoryPanel, NodesPanel, MitigationsPanel)
+        self.push_screen(HelpScreen([("Keys", self.BINDINGS), ("In a list (nodes, mitigations)", RowsPanel.BINDINGS)], panels))
+
+    def action_pause(self) -> None:
+        self.paused = not self.paused
+        self._fresh = True
+        self._say_mode()
+        self.draw()
+
+    def action_panel(self, name: str) -> None:
+        panel = next(p for p in self.panels if p.id == name)
+        if panel is self.latency and not panel.display:
+            self._show_chart = None
+            self._arrange()
+            self._catch_up(panel)
+        panel.focus()
+
+    def action_chart(self) -> None:
+        if self._low_bandwidth:
+            self.notify("The chart is not drawn in the low-bandwidth view (b switches it off)", markup=False)
+            return
+        self._show_chart = False if self.history.display and self.latency.display else None if self.history.display else True
+        self._arrange()
+        self._catch_up(self.history)
+        self._catch_up(self.latency)
+        if self.history.display:
+            self.history.focus()
+
+    def _catch_up(self, panel: Panel) -> None:
+        """A panel that comes into view shows what the others show already."""
+        if panel.display and not self.paused:
+            panel.show(self.session)
+
+    def action_zoom(self, step: int) -> None:
+        self.history.zoom(step)
+
+    def action_threshold(self, step: int) -> None:
+        now_ns = self.session.settings.threshold_ns
+        steps = [ns for ns in THRESHOLDS_NS if (ns > now_ns if step > 0 else ns < now_ns)]
+        if steps:
+            wanted = replace(self.session.settings, threshold_ns=min(steps) if step > 0 else max(steps))
+            self._ask(ChangeSettings(wanted, "threshold", f"threshold {format_ns(wanted.threshold_ns)}"))
+
+    def action_read_zones(self) -> None:
+        self._ask(ReadZones())
+
+    def action_low_bandwidth(self) -> None:
+        self._auto_low_bandwidth = False
+        self._set_low_bandwidth(not self._low_bandwidth)
+
+    def action_next_theme(self) -> None:
+        if self.no_color:
+            self.notify("NO_COLOR is set: no colours are used", markup=False)
+            return
+        at = THEMES.index(self.theme) if self.theme in THEMES else -1
+        self.theme = THEMES[(at + 1) % len(THEMES)]
+        self.notify(self.theme, timeout=2, markup=False)
+
+    def action_save_picture(self) -> None:
+        stem = f"wlat-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        try:
+            path = _save_new(self._picture_dir, stem, self.export_screenshot(title="wlat"))
+        except OSError as error:
+            self.notify(f"The screenshot could not be saved: {error}", severity="error", markup=False)
+            return
+        self.notify(f"Saved {path}", markup=False)
+
+    def on_mitigations_panel_chosen(self, message: MitigationsPanel.Chosen) -> None:
+        dialog = MitigationDialog(message.mitigation, self.session, self.source.read_only)
+        self.push_screen(dialog, lambda request: self._ask(request) if request is not None else None)
+
+    def _ask(self, request: Request) -> None:
+        self.run_worker(self._carry_out(request), group="requests")
+
+    async def _carry_out(self, request: Request) -> None:
+        outcome = await self.source.apply(request)
+        if outcome.message or not outcome.ok:
+            self.notify(
+                outcome.message,
+                severity="information" if outcome.ok else "error",
+                timeout=4 if outcome.ok else 10,
+                markup=False,
+            )
+
+    def _set_low_bandwidth(self, on: bool) -> None:
+        self._low_bandwidth = on
+        for panel in self.panels:
+            panel.low_bandwidth = on
+        self._timer.stop()
+        self._timer = self.set_interval(1 / self._hz, self.draw)
+        self._arrange()
+        self._say_mode()
+
+    def _say_mode(self) -> None:
+        words = ["PAUSED"] * self.paused + ["low-bandwidth"] * self._low_bandwidth + ["putting everything back"] * self._leaving
+        self.status.mode = ", ".join(words)
+        self.status.redraw()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
+        for binding in self.BINDINGS:
+            assert isinstance(binding, Binding)
+            action = binding.action
+            yield SystemCommand(
+                binding.description, binding.tooltip, lambda action=action: self.call_later(self.run_action, action)
+            )
+
+    # leaving
+
+    def action_leave(self) -> None:
+        self.leave(0)
+
+    async def action_quit(self) -> None:
+        self.leave(0)
+
+    def on_terminal_gone(self, _event: TerminalGone) -> None:
+        self.leave(128 + signal.SIGHUP)
+
+    def leave(self, status: int) -> None:
+        """End in the one orderly way: everything put back, then the terminal. Idempotent."""
+        if not self._leaving:
+            self._leaving = True
+            self._say_mode()
+            self.run_worker(self._leave(status), group="leaving", exit_on_error=True)
+
+    async def _leave(self, status: int) -> None:
+        # bounded: the keeper restores on its own when we are gone (end of its pipe)
+        await asyncio.wait({asyncio.ensure_future(self.source.close())}, timeout=_CLOSE_S)
+        if self.terminal is not None:
+            await self.terminal.settle(_SETTLE_S)
+        self.exit(status)
+
+
+def _save_new(directory: Path, stem: str, text: str) -> Path:
+    """Write a file that did not exist, with a number behind its name if need be. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 1000):
+        path = directory / (f"{stem}.svg" if number == 1 else f"{stem}-{number}.svg")
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(f"{directory}/{stem}.svg and 998 more exist")
+
+
+def run(
+    source: Source,
+    *,
+    low_bandwidth: bool | None = None,
+    ascii_only: bool | None = None,
+    theme: str | None = None,
+    refresh_hz: float = 4.0,
+    mouse: bool | None = None,
+) -> int:
+    """Show the live screen until the user leaves; return the exit status (128 + n after signal n).
+
+    ``mouse=None``: on, except over SSH, where re-attached terminals send half a mouse report that crashes Textual (issue 6668).
+    Raises click.UsageError for an unknown theme.
+    """
+    app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz)
+    if theme is not None:
+        if theme not in app.available_themes:
+            raise click.UsageError(
+                f"--theme {theme}: there is no such theme; choose one of {', '.join(sorted(app.available_themes))}"
+            )
+        if not app.no_color:
+            app.theme = theme
+    with_mouse = "SSH_CONNECTION" not in os.environ if mouse is None else mouse
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, app.leave, 128 + number)
+        try:
+            status = await app.run_async(mouse=with_mouse)
+        finally:
+            await source.close()
+        return (app.return_code or 0) if status is None else status
+
+    return asyncio.run(main())
