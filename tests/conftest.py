@@ -1,10 +1,53 @@
-"""What every test may rely on: tests that need root or a guest kernel skip, with the reason, where they cannot run."""
+"""What every test may rely on: tests that need root skip where they cannot run, and this host's settings stay as they are."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
+
+HOST_LOCK = Path("/var/tmp/wlat-tests-host.lock")
+VM = Path("/proc/sys/vm")
+THP = Path("/sys/kernel/mm/transparent_hugepage")
+KNOBS = (
+    *(VM / name for name in ("zone_reclaim_mode", "min_free_kbytes", "watermark_scale_factor", "watermark_boost_factor")),
+    *(VM / name for name in ("compaction_proactiveness", "swappiness", "stat_interval", "vfs_cache_pressure")),
+    *(VM / name for name in ("dirty_ratio", "dirty_bytes", "dirty_background_ratio", "dirty_background_bytes")),
+    *(VM / name for name in ("dirty_writeback_centisecs", "dirty_expire_centisecs", "lowmem_reserve_ratio")),
+    THP / "enabled",
+    THP / "defrag",
+)
+
+
+def read_knobs() -> Mapping[Path, str]:
+    """Every setting that wlat could conceivably change, as the kernel prints it."""
+    return {path: path.read_text().strip() for path in KNOBS if path.exists()}
+
+
+@pytest.fixture
+def real_knobs() -> Iterator[Mapping[Path, str]]:
+    """For tests that change this host's settings: one at a time, and whatever they forget is put back and fails the test."""
+    with HOST_LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = read_knobs()
+        try:
+            yield before
+        finally:
+            after = read_knobs()
+            changed = {path: (value, after.get(path)) for path, value in before.items() if after.get(path) != value}
+            for path, (value, _) in changed.items():
+                _put_back(path, value)
+        assert not changed, f"left changed on this host (before, after): {changed}"
+
+
+def _put_back(path: Path, value: str) -> None:
+    # "always [madvise] never" is written as the word in brackets; a zero in a ratio/bytes pair follows from its partner
+    word = value.partition("[")[2].partition("]")[0] or value
+    if not (path.name.startswith("dirty_") and word == "0"):
+        path.write_text(word.replace("\t", " "))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -37,12 +37,10 @@ KITTY_PUSH, KITTY_POP = re.compile(rb"\x1b\[>\d*u"), re.compile(rb"\x1b\[<\d*u")
 FOREIGN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1b\[[0-9;]*\$[a-z]")
 UNFINISHED = re.compile(rb"\x1b(?:\[[<>=?0-9;$ ]*)?\Z")
 # what xterm answers; a terminal that stays silent makes programs wait for their own time-out
-ANSWERS = (
-    (re.compile(rb"\x1b\[0?c"), b"\x1b[?64;1;2;22c"),
-    (re.compile(rb"\x1b\[6n"), b"\x1b[1;1R"),
-    (re.compile(rb"\x1b\[\?2026\$p"), b"\x1b[?2026;2$y"),
-    (re.compile(rb"\x1b\[\?2048\$p"), b"\x1b[?2048;0$y"),
-)
+QUESTION = re.compile(rb"\x1b\[(0?c|6n|\?2026\$p|\?2048\$p)")
+ANSWERS = {b"c": "\x1b[?64;1;2;22c", b"0c": "\x1b[?64;1;2;22c", b"?2026$p": "\x1b[?2026;2$y", b"?2048$p": "\x1b[?2048;0$y"}
+# a lone Escape is told from the start of a sequence by the pause after it
+ESCAPE_PAUSE_S = 0.3
 KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "space": " "}
 KEYS |= {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D"}
 
@@ -156,6 +154,8 @@ class Terminal:
         """Press keys by name (see `KEYS`) or as themselves."""
         for key in keys:
             self.send(KEYS.get(key, key))
+            if key == "esc":
+                time.sleep(ESCAPE_PAUSE_S)
 
     def resize(self, cols: int, rows: int) -> None:
         """Change the window's size; the kernel sends the program SIGWINCH."""
@@ -259,11 +259,17 @@ class Terminal:
             for match in PRIVATE_MODE.finditer(data):
                 self._modes.update(dict.fromkeys(map(int, match[1].split(b";")), match[2] == b"h"))
             self._kitty_depth += len(KITTY_PUSH.findall(data)) - len(KITTY_POP.findall(data))
-            self._stream.feed(FOREIGN_TO_PYTE.sub(b"", data))
+            answers = []
+            fed = 0
+            for question in QUESTION.finditer(data):
+                self._stream.feed(FOREIGN_TO_PYTE.sub(b"", data[fed : question.end()]))
+                fed = question.end()
+                cursor = self._screen.cursor
+                answers.append(ANSWERS.get(question[1]) or f"\x1b[{cursor.y + 1};{cursor.x + 1}R")
+            self._stream.feed(FOREIGN_TO_PYTE.sub(b"", data[fed:]))
             self._changed.notify_all()
-        for question, answer in ANSWERS:
-            for _ in question.finditer(data):
-                os.write(self._master, answer)
+        for answer in answers:
+            self.send(answer)
 
     def _stop(self) -> None:
         self._stop_reading.set()

@@ -1,0 +1,99 @@
+"""The host that end-to-end tests act on: its knobs, and the processes a wlat is made of."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.e2e.terminal import WAIT_S, Terminal, eventually
+
+VM = Path("/proc/sys/vm")
+RECLAIM = VM / "zone_reclaim_mode"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The processes of one running wlat. psutil remembers when each began, so a reused pid is not taken for it."""
+
+    screen: psutil.Process
+    engine: psutil.Process
+    keeper: psutil.Process | None
+
+    def members(self) -> list[psutil.Process]:
+        return [process for process in (self.screen, self.engine, self.keeper) if process is not None]
+
+    def alive(self) -> list[str]:
+        """Those that still run, by name; a zombie is gone."""
+        return [_words(process) for process in self.members() if _runs(process)]
+
+    def wait_gone(self, timeout_s: float = WAIT_S) -> None:
+        """Raises AssertionError naming what still runs."""
+        try:
+            eventually(lambda: not self.alive(), "every process of wlat is gone", timeout_s)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.alive()} still run") from None
+
+
+def family(terminal: Terminal, *, with_keeper: bool = True, timeout_s: float = WAIT_S) -> Family:
+    """The processes of the wlat that runs in a terminal, once all of them do.
+
+    The one that does the work is meant where there are two, as with sudo in front.
+    """
+    top = psutil.Process(terminal.pid)
+    found: dict[str, psutil.Process] = {}
+
+    def complete() -> bool:
+        for process in (top, *top.children(recursive=True)):
+            if role := role_of(process):
+                found[role] = process
+        return {"screen", "engine"} <= set(found) and ("keeper" in found or not with_keeper)
+
+    try:
+        eventually(complete, "screen, engine and keeper run", timeout_s)
+    except (AssertionError, psutil.NoSuchProcess) as error:
+        raise AssertionError(f"{error}: found {found}\n{terminal.dump()}") from error
+    return Family(found["screen"], found["engine"], found.get("keeper"))
+
+
+def role_of(process: psutil.Process) -> str | None:
+    """ "screen", "engine" or "keeper"; None for anything else."""
+    words = _words(process).split()
+    for role in ("engine", "keeper"):
+        if f"wlat_tui.{role}" in words:
+            return role
+    if any(os.path.basename(word) == "wlat" for word in words[:2]):
+        return "screen"
+    return None
+
+
+def strays(prefix: Path) -> list[str]:
+    """Every engine and keeper of the installation at ``prefix`` that runs on this host, whoever started it."""
+    found = [(process.pid, _words(process)) for process in psutil.process_iter() if _runs(process)]
+    return [f"{pid}: {words}" for pid, words in found if str(prefix) in words and "wlat_tui." in words]
+
+
+def kill(process: psutil.Process) -> None:
+    """SIGKILL, unless it has already ended."""
+    try:
+        process.send_signal(signal.SIGKILL)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _words(process: psutil.Process) -> str:
+    """The command line; empty once it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # a zombie too
+        return ""
