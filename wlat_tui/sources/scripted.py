@@ -118,6 +118,7 @@ class ScriptedSource:
         self._tell()
         if self.scenario == "gap" and self._at(SUSPENDED_AFTER_NS):
             self._now_ns += SUSPENDED_NS  # nothing ran: no frame covers this time
+            self._writer.skip(self._now_ns, self._settings)
         begin_ns, end_ns = self._now_ns, self._now_ns + self._settings.tick_ns
         weather = self._weather(begin_ns)
         end_ns += weather.stopped_ns

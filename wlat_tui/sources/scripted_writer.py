@@ -116,11 +116,11 @@ class ScriptedWriter:
         until_ns = end_ns - weather.stopped_ns
         self._written_bytes = 0
         if weather.full_disk:
-            error_slots = self._skip(end_ns, settings)
+            error_slots = self.skip(end_ns, settings)
         else:
             self._play(until_ns, settings, cpu[0], weather, tally)
             if weather.stopped_ns:
-                gap_slots = self._skip(end_ns, settings)
+                gap_slots = self.skip(end_ns, settings)
         self._trouble_since_ns = (self._trouble_since_ns or begin_ns) if weather.full_disk else 0
         self._seq += 1
         inflight = self._pending[0] if self._pending is not None and not weather.full_disk else None
@@ -197,7 +197,7 @@ class ScriptedWriter:
             self._written_bytes += weight * settings.write_bytes
             tally.add(write, weight, settings.threshold_ns)
 
-    def _skip(self, until_ns: int, settings: Settings) -> int:
+    def skip(self, until_ns: int, settings: Settings) -> int:
         """Let the slots up to *until_ns* pass without a write; returns how many."""
         slots = max(0, -(-(until_ns - self._planned_ns) // settings.interval_ns))
         self._planned_ns += slots * settings.interval_ns
