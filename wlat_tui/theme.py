@@ -20,12 +20,11 @@ _PLAIN: dict[Role, str] = {
     "bad": "bold reverse",
     "worst": "bold",
     "mark": "bold",
+    "scale": "bold",
 }
 """Without colour, weight alone must carry the meaning (NO_COLOR)."""
 _COLOURED: dict[Role, tuple[str, str]] = {
     # role: (variable of the Textual theme, further attributes)
-    "dim": ("text-muted", ""),
-    "label": ("secondary", ""),
     "heading": ("primary", "bold"),
     "focus": ("accent", "bold"),
     "cursor": ("accent", "reverse"),
@@ -34,8 +33,8 @@ _COLOURED: dict[Role, tuple[str, str]] = {
     "warn": ("warning", "bold"),
     "bad": ("error", "bold reverse"),
     "worst": ("error", "bold"),
-    "threshold": ("text-disabled", ""),
     "mark": ("accent", "bold"),
+    "scale": ("foreground", "bold"),
     "node0": ("primary", ""),
     "node1": ("warning", ""),
     "node2": ("success", ""),
@@ -50,7 +49,16 @@ def role_styles(app: App[object]) -> dict[Role, Style]:
     if app.no_color:
         return {role: Style.parse(text) for role, text in _PLAIN.items()}
     variables = app.theme_variables
-    return {role: _style(variables.get(name, ""), more) for role, (name, more) in _COLOURED.items()}
+    styles = {role: _style(variables.get(name, ""), more) for role, (name, more) in _COLOURED.items()}
+    foreground, background = Color.parse(variables["foreground"]), Color.parse(variables["background"])
+    for role, share in _FADED.items():
+        native = foreground.ansi is not None or background.ansi is not None
+        styles[role] = Style(dim=True) if native else Style(color=foreground.blend(background, share).rich_color)
+    return styles
+
+
+_FADED: dict[Role, float] = {"label": 0.3, "dim": 0.45, "threshold": 0.6}
+"""How far towards the background; native ANSI colours cannot be mixed and become dim."""
 
 
 @lru_cache(128)

@@ -74,10 +74,10 @@ class LatencyPanel(Panel):
         if width >= _BESIDE_CELLS:
             bars = self._bars(height)
             left = LABEL_CELLS + self._bar_cells(width) + 2
-            rows = table(self._figures, self._threshold_ns, height)
+            rows = table(self._figures, self._threshold_ns, TABLE_CELLS, height)
             rows += [()] * (len(bars) - len(rows))
             return [beside(bar, left, row) for bar, row in zip(bars, rows, strict=False)]
-        rows = table(self._figures, self._threshold_ns, 6 if height >= 11 else 5 if height >= 8 else 3)
+        rows = table(self._figures, self._threshold_ns, width, 10 if height >= 20 else 5 if height >= 8 else 3)
         return [*self._bars(height - len(rows)), *rows]
 
     def _bar_cells(self, width: int) -> int:

@@ -21,7 +21,7 @@ class NodesPanel(RowsPanel):
     key: ClassVar[str] = "2"
     help: ClassVar[str] = (
         "Free memory of each node on a scale from 0 to twice its high watermark; m, l and h are min, low and high. Below low "
-        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows the zones."
+        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows zones."
     )
 
     def __init__(self, *, id: str) -> None:
@@ -69,7 +69,7 @@ class NodesPanel(RowsPanel):
             self.post_message(self.Activated(self))
 
     def _bar_cells(self, width: int) -> int:
-        return max(12, min(60, width - 52))
+        return max(12, min(60, width - 61))
 
     def _bytes(self, pages: int | None) -> str:
         return format_bytes(None if pages is None or self._page_bytes is None else pages * self._page_bytes)

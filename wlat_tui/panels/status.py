@@ -111,7 +111,8 @@ class StatusPanel(Panel, can_focus=False):
         sent = "" if self.sent_per_s is None else f", {format_bytes(self.sent_per_s)}/s sent"
         if cost is None:
             return [(f" {self.glyphs.separator} cost n/a yet{sent}", "dim")]
-        total = f" {self.glyphs.separator} monitor costs {cost.monitor_cpu_pct + cost.engine_cpu_pct:.1f}% + writer {cost.writer_cpu_pct:.1f}% CPU"
+        monitor_pct = cost.monitor_cpu_pct + cost.engine_cpu_pct
+        total = f" {self.glyphs.separator} monitor costs {monitor_pct:.1f}% + writer {cost.writer_cpu_pct:.1f}% CPU"
         return [(f"{total}{sent}", "label")]
 
     def _attention(self, session: Session) -> Line:
@@ -139,8 +140,10 @@ class StatusPanel(Panel, can_focus=False):
         ]
         tightest = headline.tightest
         if tightest is not None and tightest.headroom_pages is not None and session.host is not None:
-            size = format_bytes(tightest.headroom_pages * session.host.page_bytes)
-            spans.append((f" {self.glyphs.separator} tightest node {tightest.node}: {size} above low", "label"))
+            room = tightest.headroom_pages * session.host.page_bytes
+            size = f"{format_bytes(abs(room))} {'above' if room >= 0 else 'BELOW'} low"
+            role = "label" if room >= 0 else "warn"
+            spans += [(f" {self.glyphs.separator} tightest node {tightest.node}: ", "label"), (size, role)]
         return merged(spans)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from wlat_tui.frame import WriteClass
 from wlat_tui.model.percentiles import Quantiles
 from wlat_tui.renderables.line import Line, Role, Span, merged
 from wlat_tui.units import format_ns
 
-LABEL_CELLS = 13
+LABEL_CELLS = 12
 CELLS = 8
 TABLE_CELLS = LABEL_CELLS + 5 * CELLS
+CLASS_COLUMN_CELLS = 3 + 9 + 2 * CELLS
 CLASS_NAMES = {WriteClass.IN_PAGE: "in-page", WriteClass.NEW_PAGE: "new-page", WriteClass.PREPARED: "prepared"}
 
 
@@ -27,8 +29,8 @@ class Figures:
     """Service in the window by class."""
 
 
-def table(figures: Figures, threshold_ns: int, height: int) -> list[Line]:
-    """As many rows of the table as *height* allows, most telling first."""
+def table(figures: Figures, threshold_ns: int, width: int, height: int) -> list[Line]:
+    """As many rows of the table as *height* allows; the class split goes below, or beside where there is room."""
     window = f"{figures.window_s:g}s"
     head: Line = (
         (f"{'':<{LABEL_CELLS}}", ""),
@@ -41,25 +43,27 @@ def table(figures: Figures, threshold_ns: int, height: int) -> list[Line]:
         _row(f"response {window}", figures.response[0], threshold_ns),
         _row("  session", figures.response[1], threshold_ns),
     ]
-    by_class = [_row(CLASS_NAMES[kind], figures.classes.get(kind), threshold_ns) for kind in WriteClass]
-    if height >= 10:
+    if height < len(lines) + 4:
+        right = _class_column(figures, threshold_ns)
+        if width >= TABLE_CELLS + CLASS_COLUMN_CELLS:
+            lines = [(*line, ("   ", ""), *beside) for line, beside in zip_longest(lines, right, fillvalue=())]
+        return lines[:height]
+    if height > len(lines) + 4:
         lines.append(())
-    if height >= 9:
-        lines.append(((f"service {window} by what the write touched", "label"),))
-    if height >= len(lines) + len(by_class):
-        lines += by_class
-    elif height > len(lines):
-        lines.append(class_line(figures, threshold_ns))
+    lines.append(((f"service {window} by what the write touched", "label"),))
+    lines += [_row(CLASS_NAMES[kind], figures.classes.get(kind), threshold_ns) for kind in WriteClass]
     return lines[:height]
 
 
-def class_line(figures: Figures, threshold_ns: int) -> Line:
-    """The class split in one row, where the table has no room."""
-    spans: list[Span] = [("p99 by page ", "label")]
-    for kind, quantiles in figures.classes.items():
-        value = None if quantiles is None else quantiles.p99_ns
-        spans += [(f" {CLASS_NAMES[kind]} ", "dim"), (format_ns(value), _role(value, threshold_ns))]
-    return merged(spans)
+def _class_column(figures: Figures, threshold_ns: int) -> list[Line]:
+    """The class split where the table has no rows left: its p99 and maximum, beside the table."""
+    rows: list[Line] = [((f"{'by page':<9}{'p99':>{CELLS}}{'max':>{CELLS}}", "label"),)]
+    for kind in WriteClass:
+        quantiles = figures.classes.get(kind)
+        values = (None, None) if quantiles is None else (quantiles.p99_ns, quantiles.max_ns)
+        cells: list[Span] = [(f"{format_ns(value):>{CELLS}}", _role(value, threshold_ns)) for value in values]
+        rows.append(merged([(f"{CLASS_NAMES[kind]:<9}", "dim"), *cells]))
+    return rows
 
 
 def _row(name: str, quantiles: Quantiles | None, threshold_ns: int) -> Line:

@@ -49,8 +49,8 @@ def canvas_cells(width: int) -> int:
 def history(view: HistoryView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     """Draw the two aligned plots. The lower one is left out below 9 rows."""
     with_headroom = height >= 9 and bool(view.headroom)
-    upper = height if not with_headroom else (height - 1) // 2
-    lines = _latency_plot(view, width, upper, glyphs)
+    upper = height if not with_headroom else (height - 2) // 2
+    lines = _latency_plot(view, width, upper, glyphs, bare=with_headroom)
     if with_headroom:
         lines.append(_legend(view, width, glyphs))
         lines += _headroom_plot(view, width, height - upper - 1, glyphs)
@@ -67,7 +67,7 @@ def _legend(view: HistoryView, width: int, glyphs: Glyphs) -> Line:
     return fit(merged(spans), width, glyphs.ellipsis)
 
 
-def _latency_plot(view: HistoryView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+def _latency_plot(view: HistoryView, width: int, height: int, glyphs: Glyphs, bare: bool) -> list[Line]:
     axis = LogAxis().grown_for(max((c.max_ns for c in view.latency if c.max_ns is not None), default=None))
     figure = _figure(width, height)
     xs, ys, joined = _pairs([(c.min_ns, c.max_ns) for c in view.latency], lambda ns: math.log10(max(ns, axis.floor_ns)))
@@ -76,9 +76,9 @@ def _latency_plot(view: HistoryView, width: int, height: int, glyphs: Glyphs) ->
     low, high = round(math.log10(axis.floor_ns)), round(math.log10(axis.ceiling_ns))
     labels = axis.labels(max(2, (high - low) + 1))
     figure.ruler(1, 0).lim(low, high)
-    ticks = range(high, low - 1, -1 if height >= 2 * (high - low) // 2 + 3 else -2)
+    ticks = range(high, low - 1, -1 if height > high - low else -2)
     figure.ruler(1, 0).ticks(list(ticks), [f"{_decade(labels, high - e):>{LABEL_CELLS - 1}}" for e in ticks])
-    _time_ruler(figure, view, len(view.latency), bare=height < 5)
+    _time_ruler(figure, view, len(view.latency), bare=bare)
     _marks(figure, view, high)
     return _lines(figure, width, glyphs)
 
@@ -152,7 +152,9 @@ def _marks(figure: Any, view: HistoryView, label_y: float | None) -> None:
         if not column.marks:
             continue
         figure.line(x, orientation=1, pixel=plotext.pixel(foreground=_MARK))
-        names = "+".join(dict.fromkeys(mark.name for mark in column.marks))
+        names = ", ".join(
+            dict.fromkeys(mark.name if mark.after is None else f"{mark.name}={mark.after}" for mark in column.marks)
+        )
         if label_y is not None and x >= free_from:
             text = plotext.colorize(names).fill(plotext.pixel(foreground=_MARK))
             figure.draw(figure.text(x + 1, label_y, text, alignment="left"))
@@ -162,8 +164,9 @@ def _marks(figure: Any, view: HistoryView, label_y: float | None) -> None:
 def _time_ruler(figure: Any, view: HistoryView, count: int, bare: bool) -> None:
     ruler = figure.ruler(0, 0)
     ruler.lim(0, max(1, count - 1))
-    if bare:
+    if bare:  # the plot below has the same axis
         ruler.ticks([])
+        figure.axes(False, axis=[0], side=[0])
         return
     parts = 4 if count > 60 else 2
     places = [(count - 1) * i / parts for i in range(parts + 1)]

@@ -34,17 +34,19 @@ class LogAxis:
         return LogAxis(self.floor_ns, 10 ** math.ceil(math.log10(worst_ns)))
 
     def fraction(self, ns: int) -> float:
-        """Height of a value, 0 (floor or less) to 1 (ceiling or more)."""
-        if ns <= self.floor_ns:
-            return 0.0
-        return min(1.0, math.log(ns / self.floor_ns) / math.log(self.ceiling_ns / self.floor_ns))
+        """Height of a value: 0 at the floor (negative below it), 1 at the ceiling or above."""
+        return min(1.0, math.log(max(1, ns) / self.floor_ns) / math.log(self.ceiling_ns / self.floor_ns))
+
+    def row(self, ns: int, height: int) -> int:
+        """The row (0 at the top) in whose middle this value lies; the floor for anything smaller."""
+        return height - 1 - round(max(0.0, self.fraction(ns)) * (height - 1))
 
     def labels(self, height: int) -> dict[int, str]:
         """Row (0 at the top) -> decade label; decades that would fall on one row keep the higher one."""
         rows: dict[int, str] = {}
         value = self.ceiling_ns
         while value >= self.floor_ns:
-            row = round((1 - self.fraction(value)) * (height - 1))
+            row = self.row(value, height)
             if value in _LABELS:
                 rows.setdefault(row, _LABELS[value])
             value //= 10
@@ -60,8 +62,8 @@ def latency_strip(
     """
     labels = axis.labels(height)
     steps = len(glyphs.levels) - 1
-    threshold_row = height - 1 - min(height - 1, int(axis.fraction(threshold_ns) * height))
-    levels = [_level(column, height * steps, axis) for column in columns]
+    threshold_row = axis.row(threshold_ns, height)
+    levels = [_level(column, height, steps, axis) for column in columns]
     lines: list[Line] = []
     for row in range(height):
         label = labels.get(row)
@@ -73,10 +75,11 @@ def latency_strip(
     return lines
 
 
-def _level(column: Column | None, top: int, axis: LogAxis) -> int:
+def _level(column: Column | None, height: int, steps: int, axis: LogAxis) -> int:
+    """Glyph steps of a bar. A decade's value ends in the middle of its labelled row, where the threshold's dashes are too."""
     if column is None or column.max_ns is None:
         return 0
-    return max(1, round(axis.fraction(column.max_ns) * top))
+    return max(1, round((0.5 + axis.fraction(column.max_ns) * (height - 1)) * steps))
 
 
 def _cell(

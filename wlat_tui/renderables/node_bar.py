@@ -46,7 +46,7 @@ def node_bar(
     spans: list[Span] = []
     for x in range(width):
         if x in letters:
-            spans.append((letters[x], "label"))
+            spans.append((letters[x], "scale"))
         elif x < filled:
             spans.append((glyphs.beyond if x == width - 1 and free > scale else glyphs.full, role))
         else:

@@ -45,7 +45,7 @@ def arrange(
         lower = nodes + mitigations
     upper = room - lower
     if show_history is not False and upper >= 22:
-        latency = max(11, upper * 2 // 5)
+        latency = max(11, upper * 3 // 8)
         return Arrangement(latency, upper - latency, nodes, mitigations, side_by_side)
     if show_history:
         return Arrangement(0, upper, nodes, mitigations, side_by_side)
