@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from wlat_tui.frame import Frame, Prewarm, Settings, Span, WriteClass
+from wlat_tui.mitigations import knobs
 from wlat_tui.model.session import Session
 from wlat_tui.sources import ChangeSettings, DropCaches, ReadZones, SetKnob
 from wlat_tui.sources.scripted import START_NS, START_WALL_NS, Scenario, ScriptedSource
@@ -95,7 +96,8 @@ async def test_a_knob_keeps_its_original_until_it_is_given_back() -> None:
     await source.apply(SetKnob("swappiness", "10"))
     await source.apply(SetKnob("swappiness", "20"))
     fold(source, 1, session)
-    assert (session.knobs["swappiness"].current, session.knobs["swappiness"].original) == ("20", "60")
+    changed = session.knobs["swappiness"]
+    assert (changed.current, changed.original) == ("20", "60")
     await source.apply(SetKnob("swappiness", None))
     fold(source, 1, session)
     assert (session.knobs["swappiness"].current, session.knobs["swappiness"].original) == ("60", None)
@@ -158,6 +160,11 @@ async def test_without_root_requests_are_refused_with_a_reason_and_a_fix() -> No
     assert session.writer.refused["fifo"] == 1
     assert session.pressure is None
     assert session.notices
+
+
+async def test_the_demo_host_has_every_knob_of_the_catalogue() -> None:
+    session = fold(ScriptedSource(), 1)
+    assert set(knobs()) == set(session.knobs)
 
 
 async def test_nonsense_is_refused() -> None:

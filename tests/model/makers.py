@@ -20,7 +20,7 @@ from wlat_tui.frame import (
     WriterTick,
     Zone,
 )
-from wlat_tui.model._histogram import bucket_of
+from wlat_tui.native import bucket_of_ns
 
 SECOND = 1_000_000_000
 TICK = 200_000_000
@@ -38,7 +38,7 @@ def a_tick(
     counts: dict[tuple[Span, WriteClass], Counter[int]] = {}
     for write in writes:
         for span, ns in zip(Span, (write.wake_ns, write.service_ns, write.response_ns), strict=True):
-            counts.setdefault((span, write.write_class), Counter())[bucket_of(ns)] += 1
+            counts.setdefault((span, write.write_class), Counter())[bucket_of_ns(ns)] += 1
     by_class = Counter(write.write_class for write in writes)
     fields: dict[str, Any] = {
         "seq": seq,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from tests.model.makers import SECOND, a_frame, a_mark, a_tick, a_write, at
 from wlat_tui.frame import Frame, Prewarm, Settings, Write, WriteClass
@@ -98,7 +99,7 @@ def test_a_foreign_change_ends_a_comparison_and_a_note_does_not() -> None:
     assert [change.done for change in session.changes] == [True]
 
 
-def prewarm_frame(i: int, method: Prewarm, **more: object) -> Frame:
+def prewarm_frame(i: int, method: Prewarm, **more: Any) -> Frame:
     frame = a_frame(i, **more)
     tick = a_tick(i + 1, frame.begin_ns, frame.end_ns, pages(i, 3_000), method)
     return replace(frame, writer=tick)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sized
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -156,7 +158,7 @@ def test_the_rate_is_of_the_last_second() -> None:
 
 
 def test_the_headline_names_worst_and_tightest() -> None:
-    samples = {"nodes": (a_sample(9_000), a_sample(2_500, node=1)), "zones": (a_zone(), a_zone(node=1))}
+    samples: dict[str, Any] = {"nodes": (a_sample(9_000), a_sample(2_500, node=1)), "zones": (a_zone(), a_zone(node=1))}
     session = folded([a_frame(0, [a_write(at(0), 70_000)], **samples), a_frame(1, [a_write(at(1), 10)])])
     headline = session.headline()
     assert headline.tightest is not None
@@ -184,12 +186,17 @@ def test_a_day_of_frames_leaves_a_bounded_number_of_objects() -> None:
     for i in range(24 * 360):
         writes = [a_write(at(i, tick_ns), 50_000 if i == 4_000 else 1_000)]
         tick = a_tick(2 * i + 1, START + i * tick_ns, START + (i + 1) * tick_ns, writes, stalls=tuple(writes), stall_count=1)
-        sections = {"nodes": (a_sample(5_000),), "marks": (a_mark(START + i * tick_ns, "note"),), "notices": ("x",)}
+        sections: dict[str, Any] = {
+            "nodes": (a_sample(5_000),),
+            "marks": (a_mark(START + i * tick_ns, "note"),),
+            "notices": ("x",),
+        }
         session.fold(replace(a_frame(i, tick_ns=tick_ns, **sections), writer=tick))
         if i % 2:
             session.fold(a_frame(i, None, tick_ns, writer_missing=f"reason {i}"))
-    lengths = [len(session.marks), len(session.notices), len(session.gaps), len(session.stalls)]
-    assert lengths == [1_000, 200, 1_000, 1_000]
-    assert all(len(series) <= CAPACITY * LEVELS for series in (*session.worst.values(), *session.memory.values()))
+    kept: list[Sized] = [session.marks, session.notices, session.gaps, session.stalls]
+    assert [len(things) for things in kept] == [1_000, 200, 1_000, 1_000]
+    series_kept: list[Sized] = [*session.worst.values(), *session.memory.values()]
+    assert all(len(series) <= CAPACITY * LEVELS for series in series_kept)
     assert session.stall_count == 24 * 360
     assert max(c.max_ns or 0 for c in session.worst[Span.SERVICE].columns(START, session.now_ns, 100)) == 50_000

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from wlat_tui.frame import HistogramDelta, Span, Write, WriteClass, WriterTick
-from wlat_tui.model._histogram import Histogram
+from wlat_tui.native import Histogram
 
 KEPT_NS = 30_000_000_000
 """How long single ticks are kept: the longest window, and the longest "before" of a toggle."""

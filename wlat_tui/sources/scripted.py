@@ -15,6 +15,7 @@ from random import Random
 from typing import Literal, get_args
 
 from wlat_tui.frame import Cost, Frame, Mark, Prewarm, Settings
+from wlat_tui.native import refuse_settings
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.scripted_host import ScriptedHost
 from wlat_tui.sources.scripted_writer import ScriptedWriter, Weather
@@ -197,8 +198,9 @@ class ScriptedSource:
 
     def _change(self, request: ChangeSettings) -> Outcome:
         new = request.settings
-        if not (10_000 <= new.interval_ns <= SECOND_NS and 50_000_000 <= new.tick_ns <= 10 * SECOND_NS and new.write_bytes > 0):
-            return Outcome(False, "these settings are outside what the engine takes")
+        reason = refuse_settings(new)
+        if reason is not None:
+            return Outcome(False, reason)
         before, after = _difference(self._settings, new)
         self._settings = new
         self._settings_seq += 1

@@ -16,14 +16,15 @@ KNOBS = {
     "zone_reclaim_mode": "0",
     "min_free_kbytes": "90112",
     "watermark_scale_factor": "10",
-    "thp_enabled": "always [madvise] never",
+    "thp": "madvise",
+    "thp_defrag": "madvise",
     "compaction_proactiveness": "20",
     "swappiness": "60",
     "dirty_background": "ratio 10",
-    "dirty": "ratio 20",
+    "dirty_limit": "ratio 20",
     "stat_interval": "1",
 }
-"""Kernel settings of the made-up host and their values, as the kernel would print them."""
+"""Settings of the made-up host, under the names the keeper's knobs have."""
 
 
 class ScriptedHost:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from random import Random
 
 from wlat_tui.frame import HistogramDelta, Policy, Precursor, Prewarm, Settings, Span, Write, WriteClass, WriterTick
-from wlat_tui.model import _histogram
+from wlat_tui.native import bucket_of_ns
 
-bucket_of = lru_cache(maxsize=1 << 16)(_histogram.bucket_of)
+bucket_of = lru_cache(maxsize=1 << 16)(bucket_of_ns)
 PAGE_BYTES = 4096
 MAX_PLAYED = 1_000
 """Writes played per tick; with shorter intervals each stands for several."""
