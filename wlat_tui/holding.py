@@ -194,8 +194,8 @@ class Holding:
             got = knob.read(self.root)
             if got != entry.original:
                 return Outcome(False, f"{knob.title} could not be put back to {entry.original}: {refused or f'the kernel kept {got}'}")
-        self._forget(knob.name)
         text = f"{knob.title}: put back to {entry.original}"
+        self._forget(knob.name)
         if entry.asked or current != entry.original:
             self._mark("restored", knob.name, current, entry.original, text)
         moved = [self.restore(name) for name in knob.touches if name in self.held and not self.held[name].asked]
@@ -227,9 +227,8 @@ class Holding:
         for name, entry in self.held.items():
             got = self.knobs[name].read(self.root) if entry.writing is not None and name in self.knobs else None
             settled[name] = entry if got is None else replace(entry, ours=got, writing=None)
-        own = settled.get(knob.name)
-        if refused is not None and own is not None and own.ours == own.original:
-            del settled[knob.name]
+        if settled[knob.name].ours == settled[knob.name].original:
+            del settled[knob.name]  # nothing came of it, or the kernel made the original of it
         self._record(settled)
         return refused
 
@@ -245,7 +244,8 @@ class Holding:
         return True
 
     def _forget(self, name: str) -> None:
-        self._record({other: entry for other, entry in self.held.items() if other != name})
+        if name in self.held:
+            self._record({other: entry for other, entry in self.held.items() if other != name})
 
     def _record(self, entries: Mapping[str, Entry]) -> None:
         """Bring the ledger up to date after the fact. A failure is not fatal: the record before still leads to the originals."""

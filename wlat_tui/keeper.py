@@ -2,8 +2,8 @@
 
 It reads requests from stdin and answers on stdout, one JSON object a line (so it works through ``sudo -n``); the operations are
 the closed list `OPERATIONS`, settings and values are checked here and nothing else is taken from the client: no path, no command.
-It puts everything back on ``bye``, on end of input (the screen died, the connection was cut) and on SIGTERM, and ignores what a
-terminal sends. If it is killed itself, the next keeper does it from the ledger before anything else.
+It puts everything back on ``bye``, on end of input (the screen died, the connection was cut) and on SIGTERM, and ignores what
+a terminal sends. If it is killed itself, the next keeper does it from the ledger before anything else.
 
     request  {"id": 7, "op": "set", "knob": "swappiness", "value": "10"}
     answer   {"id": 7, "ok": true, "message": "vm.swappiness: 60 -> 10", "marks": [...], "notes": [...]}
@@ -16,7 +16,7 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "bye": frozenset(),
 }
 """Operation -> the fields it takes, all of them text."""
-_IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM)
+_IGNORED = ("HUP", "INT", "QUIT", "PIPE", "TSTP", "TTIN", "TTOU", "USR1", "USR2", "ALRM", "VTALRM", "PROF")
+"""Signals that a terminal, a broken pipe or a mistyped kill may send, and that would otherwise end or stop us."""
 
 
 class Refused(Exception):
@@ -55,8 +56,8 @@ class Pipe:
         self._wake, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._end)
-        for number in _IGNORED:
-            signal.signal(number, signal.SIG_IGN)
+        for name in _IGNORED:
+            signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_IGN)
 
     def _end(self, _number: int, _frame: object) -> None:
         self.ended = True
@@ -81,9 +82,14 @@ class Pipe:
         poll.register(self._in, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         while not self.ended:
-            if any(fd == self._in for fd, _ in poll.poll()):
-                return os.read(self._in, LONGEST_LINE_BYTES)
-            os.read(self._wake, 64)
+            ready = [fd for fd, _ in poll.poll()]
+            if self._wake in ready:
+                os.read(self._wake, 64)
+            elif self._in in ready:
+                try:
+                    return os.read(self._in, LONGEST_LINE_BYTES)
+                except OSError:
+                    return b""  # a terminal that hung up says EIO: the same as its end
         return b""
 
     def send(self, answer: dict[str, Any]) -> None:
@@ -99,8 +105,8 @@ class Pipe:
                 elif event & select.POLLOUT:
                     try:
                         data = data[os.write(self._out, data[: select.PIPE_BUF]) :]
-                    except BrokenPipeError:
-                        self.ended = True
+                    except OSError:
+                        self.ended = True  # nobody reads any more: the same as the end of input
                 else:
                     self.ended = True
 
@@ -140,7 +146,7 @@ def carry_out(request: dict[str, Any], holding: Holding) -> dict[str, Any]:
     if request["op"] in ("hello", "state"):
         reason = holding.acquire()
         knobs = {name: asdict(state) for name, state in holding.state().items()}
-        answer: dict[str, Any] = {"ok": True, "message": "", "knobs": knobs, "read_only": reason and reason.reason, "fix": reason and reason.fix}
+        answer: dict[str, Any] = {"ok": True, "message": "", "knobs": knobs, "read_only": reason.reason if reason else None}
         if request["op"] == "hello":
             answer |= {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
         return answer
@@ -152,7 +158,7 @@ def carry_out(request: dict[str, Any], holding: Holding) -> dict[str, Any]:
         "bye": holding.restore_all,
     }
     outcome = does[request["op"]]()
-    return {"ok": outcome.ok, "message": outcome.message}
+    return {"ok": outcome.ok, "message": outcome.message, "end": request["op"] == "bye"}
 
 
 def answer(line: bytes | None, holding: Holding) -> dict[str, Any]:
@@ -172,22 +178,24 @@ def answer(line: bytes | None, holding: Holding) -> dict[str, Any]:
     return found
 
 
-def serve(root: Path, directory: Path, fd_in: int = 0, fd_out: int = 1) -> int:
+def serve(root: Path, directory: Path, notes: Iterable[str] = ()) -> int:
     """Answer until told to stop, then put everything back. Returns the exit status: 1 when something could not be put back.
 
     Args:
         root: "/" but for tests. Like ``directory`` it cannot be set from the command line: sudo would pass it on.
         directory: where the ledger is.
+        notes: sentences for the first answer.
     """
-    pipe = Pipe(fd_in, fd_out)
+    pipe = Pipe(0, 1)
     holding = Holding(root, directory, pipe.pause)
+    holding.notes += notes
     outcome = Outcome(True, "")
     try:
         holding.acquire()
         for line in pipe.lines():
             reply = answer(line, holding)
             pipe.send(reply)
-            if line is not None and reply["id"] is not None and json.loads(line)["op"] == "bye":
+            if reply.get("end"):
                 break
     finally:
         if holding.held:
@@ -198,13 +206,13 @@ def serve(root: Path, directory: Path, fd_in: int = 0, fd_out: int = 1) -> int:
     return 0 if outcome.ok else 1
 
 
-def spare_from_oom() -> str | None:
-    """Ask the OOM killer to take anyone else first: who else would put min_free_kbytes back? Returns why not."""
+def spare_from_oom() -> list[str]:
+    """Ask the OOM killer to take anyone else first: who else would put min_free_kbytes back? Returns why not, if so."""
     try:
         Path("/proc/self/oom_score_adj").write_text("-900\n", encoding="ascii")
     except OSError as error:
-        return f"the keeper could not be spared from the OOM killer: {error.strerror}"
-    return None
+        return [f"the keeper could not be spared from the OOM killer: {error.strerror}"]
+    return []
 
 
 def main() -> int:
@@ -212,11 +220,14 @@ def main() -> int:
     if os.geteuid() != 0:
         print("wlat: kernel settings may only be changed by root", file=sys.stderr)
         return 77
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            return 78  # a closed descriptor would be handed out again, and we would listen to ourselves for ever
     os.umask(0o077)
     os.chdir("/")
-    if (trouble := spare_from_oom()) is not None:
-        print(f"wlat: {trouble}", file=sys.stderr)
-    return serve(Path("/"), LEDGER_DIRECTORY)
+    return serve(Path("/"), LEDGER_DIRECTORY, spare_from_oom())
 
 
 if __name__ == "__main__":

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import os
+import pwd
 import re
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,7 +80,7 @@ def wlat_path() -> str:
 def sudoers_line(command: Sequence[str], user: str | None = None) -> str:
     """The line for /etc/sudoers.d/wlat that allows exactly this command, with these arguments and no others."""
     escaped = (re.sub(r"([,:=\\ *?\[\]!])", r"\\\1", word) for word in command)
-    return f"{user or getpass.getuser()} ALL=(root) NOPASSWD: {' '.join(escaped)}"
+    return f"{user or pwd.getpwuid(os.getuid()).pw_name} ALL=(root) NOPASSWD: {' '.join(escaped)}"
 
 
 def unsafe_install() -> str | None:
@@ -92,7 +91,7 @@ def unsafe_install() -> str | None:
             # a sticky directory such as /tmp lets others add files, not replace this one
             writable = found.st_mode & 0o022 and not found.st_mode & 0o1000
             if found.st_uid != 0 or writable:
-                return f"{part} can be changed by someone other than root, who would then be root through this line: install wlat where only root can write"
+                return f"{part} can be changed by others than root, who would be root through this line: install wlat where only root writes"
     return None
 
 
@@ -154,13 +153,13 @@ class Keeper:
         self._reader: asyncio.Task[None] | None = None
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
-        self._errors = ""
         self._marks: list[Mark] = []
         self._notices: list[str] = []
         self._known: Mapping[str, KnobState] = {}
         self._asking: asyncio.Task[dict[str, Any]] | None = None
         self._restarts_left = 1
         self._dead: str | None = None
+        self._left = False
         self._closing: asyncio.Task[Outcome] | None = None
 
     @classmethod
@@ -174,18 +173,13 @@ class Keeper:
         Raises:
             KeeperError: it did not start, with what it or sudo said.
         """
-        own = command or keeper_command()
+        own = tuple(command or keeper_command())
         keeper = cls(("sudo", "-n", "--", *own) if sudo else own)
-        try:
-            await keeper._launch()
-        except KeeperError as error:
-            if sudo:
-                raise KeeperError(str(error), f"echo '{sudoers_line(own)}' | sudo EDITOR='tee' visudo -f /etc/sudoers.d/wlat") from error
-            raise
+        await keeper._launch()
         return keeper
 
     async def state(self) -> Mapping[str, KnobState]:
-        """As `Knobs.state`. When the keeper is slow (it waits for the kernel in the middle of a change) the last answer is repeated."""
+        """As `Knobs.state`. While the keeper is busy (it waits for the kernel, or raises in steps) the last answer is repeated."""
         if self._dead is not None:
             return self._known
         if self._asking is None:
@@ -226,24 +220,29 @@ class Keeper:
         pipe = asyncio.subprocess.PIPE
         try:
             # a session of its own: what the terminal sends (Ctrl-C, hang-up) must not reach it before we are done
-            self._process = await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/", limit=1 << 20
             )
         except OSError as error:
             raise KeeperError(f"{self._command[0]} could not be started: {error.strerror}") from error
-        self._errors = ""
-        self._reader = asyncio.create_task(self._read(self._process))
+        self._process = process
+        self._reader = asyncio.create_task(self._read(process))
         try:
             answer = await asyncio.wait_for(self._ask("hello"), HELLO_TIMEOUT_S)
         except TimeoutError:
-            self._dead = "the keeper did not answer"
-            raise KeeperError(f"the keeper did not answer within {HELLO_TIMEOUT_S:.0f} s of its start") from None
-        if "protocol" not in answer:
+            raise self._give_up(process, f"the keeper did not answer within {HELLO_TIMEOUT_S:.0f} s of its start") from None
+        if answer.get("protocol") is None:
             raise KeeperError(self._dead or answer["message"])
         if answer["protocol"] != PROTOCOL:
-            raise KeeperError(f"the keeper installed for root is of version {answer['version']}, which this screen does not understand")
+            raise self._give_up(process, f"the keeper is of version {answer['version']}, which this screen does not understand")
         self.pid = answer["pid"]
         self._learn(answer)
+
+    def _give_up(self, process: asyncio.subprocess.Process, reason: str) -> KeeperError:
+        assert process.stdin is not None
+        process.stdin.close()
+        self._declare_dead(reason)
+        return KeeperError(reason)
 
     def _learn(self, answer: dict[str, Any]) -> None:
         if "knobs" in answer:
@@ -254,7 +253,7 @@ class Keeper:
         """The keeper's answer; a made-up refusal when it is dead."""
         process = self._process
         if self._dead is not None or process is None or process.stdin is None:
-            return {"ok": False, "message": self._dead or "the keeper has ended"}
+            return {"ok": False, "message": self._dead or "the keeper died and is being started again"}
         self._number += 1
         request = {"id": self._number, "op": operation, **fields}
         waiting = asyncio.get_running_loop().create_future()
@@ -265,29 +264,41 @@ class Keeper:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         """Take answers until the keeper's output ends, then see what that means."""
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         errors = asyncio.create_task(process.stderr.read())
         async for line in process.stdout:
-            answer = json.loads(line)
-            self._marks += [Mark(**mark) for mark in answer["marks"]]
-            self._notices += answer["notes"]
-            waiting = self._waiting.pop(answer["id"], None)
+            try:
+                answer = json.loads(line)
+                self._marks += [Mark(**mark) for mark in answer["marks"]]
+                self._notices += answer["notes"]
+                waiting = self._waiting.pop(answer["id"], None)
+            except (ValueError, KeyError, TypeError):
+                # not a keeper at the other end (a greeting printed by a login script): stop talking, read on until it ends
+                self._give_up(process, f"the keeper answered with something else: {line[:80]!r}")
+                self._answer_all(self._dead or "")
+                continue
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
-        self._errors = (await errors).decode("utf-8", "replace").strip()
-        await self._ended(await process.wait())
+        said = (await errors).decode("utf-8", "replace").strip()
+        await self._ended(await process.wait(), said.splitlines()[-1].removeprefix("wlat: ") if said else "")
 
-    async def _ended(self, status: int) -> None:
+    def _answer_all(self, reason: str) -> None:
         unanswered, self._waiting = self._waiting, {}
-        said = self._errors.splitlines()[-1].removeprefix("wlat: ") if self._errors else ""
-        how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
-        reason = f"the keeper ended ({how}){said and ': '}{said}"
-        again = self._closing is None and self.pid is not None and self._restarts_left > 0
-        if not again:
-            self._declare_dead(reason)
         for waiting in unanswered.values():
             if not waiting.done():
                 waiting.set_result({"ok": False, "message": reason})
+
+    async def _ended(self, status: int, said: str) -> None:
+        how = signal.strsignal(-status) or f"signal {-status}" if status < 0 else f"exit status {status}"
+        reason = self._dead or f"the keeper ended ({how}){said and ': '}{said}"
+        self._process = None
+        again = not self._left and self.pid is not None and self._restarts_left > 0
+        if self._dead is not None:
+            again = False
+        elif not again:
+            self._declare_dead(reason)
+        self._answer_all(reason)
         if again:
             self._restarts_left -= 1
             self._notices.append(f"{reason}; it was started again and has put back what was changed")
@@ -305,18 +316,24 @@ class Keeper:
             self._notices.append(f"{reason}; '{fix}' puts back what it had changed")
 
     async def _close(self) -> Outcome:
-        process, reader = self._process, self._reader
-        if process is None or reader is None or self._dead is not None:
-            return Outcome(self._dead is None, self._dead or "")
-        farewell = asyncio.create_task(self._ask("bye"))
-        done, _ = await asyncio.wait({farewell}, timeout=CLOSE_TIMEOUT_S)
-        assert process.stdin is not None
-        process.stdin.close()  # end of input: the same wish, understood even by a keeper that never saw the line
-        if not done:
-            return Outcome(False, f"the keeper (pid {self.pid}) is still putting settings back: the kernel has not let it finish in {CLOSE_TIMEOUT_S:.0f} s")
-        await asyncio.wait({reader}, timeout=CLOSE_TIMEOUT_S)
-        answer = farewell.result()
-        return Outcome(answer["ok"], answer["message"])
+        while True:
+            if self._process is None and self._reader is not None:
+                await asyncio.wait({self._reader}, timeout=HELLO_TIMEOUT_S)  # it is being started again
+            process, reader = self._process, self._reader
+            if process is None or process.stdin is None or reader is None or self._dead is not None:
+                return Outcome(False, self._dead or "the keeper has ended")
+            farewell = asyncio.create_task(self._ask("bye"))
+            done, _ = await asyncio.wait({farewell}, timeout=CLOSE_TIMEOUT_S)
+            if not done or "end" in farewell.result():
+                self._left = True
+                process.stdin.close()  # end of input: the same wish, understood even by a keeper that never saw the line
+            if not done:
+                return Outcome(False, f"the keeper (pid {self.pid}) is still putting settings back: the kernel keeps it waiting")
+            # when it died instead of answering, the reader starts another, which puts everything back
+            await asyncio.wait({reader}, timeout=CLOSE_TIMEOUT_S)
+            if self._left:
+                answer = farewell.result()
+                return Outcome(answer["ok"], answer["message"])
 
 
 async def open_knobs(*, sudo: bool = False, read_only: bool = False) -> Knobs:

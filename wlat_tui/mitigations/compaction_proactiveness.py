@@ -16,8 +16,9 @@ class CompactionProactiveness(HostSetting):
     name = "compaction_proactiveness"
     title = "Proactive compaction"
     why = (
-        "kcompactd moves pages about in the background to keep large ones free; a page being moved is locked, and a write() to it waits. "
-        "Source: mm/compaction.c proactive_compact_node, since 5.9; Documentation/admin-guide/sysctl/vm.rst warns of latency spikes."
+        "kcompactd moves pages about in the background to keep large ones free; a page being moved is locked, and a write() to "
+        "it waits. Source: mm/compaction.c proactive_compact_node, since 5.9; Documentation/admin-guide/sysctl/vm.rst warns of "
+        "latency spikes."
     )
     expect = "0: compact_daemon_* and pgmigrate_* stop rising when nobody asks for large pages."
     caution = "Writing any value but 0, also putting it back, makes every node compact once, right away."

@@ -17,8 +17,9 @@ class DmaLatency(WriterSetting):
     name = "dma_latency"
     title = "CPU sleep limit"
     why = (
-        "An idle CPU goes to sleep, and deep sleep takes tens to hundreds of microseconds to leave. Holding /dev/cpu_dma_latency open with a "
-        "number of microseconds forbids every idle state that takes longer. Source: kernel/power/qos.c (system wide; ends when the file is closed)."
+        "An idle CPU goes to sleep, and deep sleep takes tens to hundreds of microseconds to leave. Holding "
+        "/dev/cpu_dma_latency open with a number of microseconds forbids every idle state that takes longer. Source: "
+        "kernel/power/qos.c (system wide; ends when the file is closed)."
     )
     expect = "Shorter wake times, service about as before. Guests without idle states of their own see no difference."
     caution = "It flatters the result unless your machines run like this, and the whole host uses more power while it is held."

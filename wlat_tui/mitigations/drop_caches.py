@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 class DropCaches:
     name = "drop_caches"
     title = "Drop page cache"
-    why = "Frees every clean page of cache at once, so that the nodes start out empty. A way to begin a comparison, not a remedy. Source: fs/drop_caches.c."
+    why = (
+        "Frees every clean page of cache at once, so that the nodes start out empty. A way to begin a comparison, not a "
+        "remedy. Source: fs/drop_caches.c."
+    )
     expect = "Free memory jumps up on every node; new-page writes have no reclaim to meet until it is used up again."
     caution = (
-        "Cannot be undone: every program on the host reads its files from disk again, prepared segments are lost, and walking the inodes can itself stall "
-        "the host for seconds."
+        "Cannot be undone: every program on the host reads its files from disk again, prepared segments are lost, and walking "
+        "the inodes can itself stall the host for seconds."
     )
     knob = None
     confirm = "Drop the page cache of the whole host? Every program will read from disk again."

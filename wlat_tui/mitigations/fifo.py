@@ -18,11 +18,17 @@ class Fifo(WriterSetting):
     name = "fifo"
     title = "SCHED_FIFO"
     why = (
-        "A real-time thread runs before every ordinary one, and the kernel lets it use half of the reserve below the min watermark before it must "
-        "reclaim by itself (ALLOC_MIN_RESERVE for rt_or_dl_task; mm/page_alloc.c gfp_to_alloc_flags, since 6.3; a weaker discount back to 2.6.3x)."
+        "A real-time thread runs before every ordinary one, and the kernel lets it use half of the reserve below the min "
+        "watermark before it must reclaim by itself (ALLOC_MIN_RESERVE for rt_or_dl_task; mm/page_alloc.c gfp_to_alloc_flags, "
+        "since 6.3; a weaker discount back to 2.6.3x)."
     )
-    expect = "Less waking late; while a node is short, fewer direct reclaims in the writer (measured under pressure: 64-73 -> 0, worst 39 ms -> 1 ms)."
-    caution = "It flatters the result: your logger does not run like this. With mode spin, RT throttling takes 50 ms of every second."
+    expect = (
+        "Less waking late; while a node is short, fewer direct reclaims in the writer (measured under pressure: 64-73 -> 0, "
+        "worst 39 ms -> 1 ms)."
+    )
+    caution = (
+        "It flatters the result: your logger does not run like this. With mode spin, RT throttling takes 50 ms of every second."
+    )
     refusals = (
         (
             "fifo",

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from wlat_tui.model.session import Session
 
 CEILING_PCT = 2
-"""Of the smallest node's memory; offered and accepted up to here."""
-HARD_STOP_PCT = 5
-"""No step ever goes beyond, whatever the ceiling was computed from (memory may be unplugged in the middle of a raise)."""
+"""Of the smallest node's memory; offered and accepted up to here. At 5 % the first large allocation can meet the OOM killer."""
 STEP_PCT = 10
 
 
@@ -49,13 +47,6 @@ class MinFreeKnob(SysctlKnob):
             found.append(str(now))
         return tuple(found) or (value,)
 
-    def write(self, value: str, root: Path) -> None:
-        # putting back a larger original is always allowed; a raise beyond what is there now is not
-        now, smallest = int(self.read(root) or 0), smallest_node_kbytes(root)
-        if smallest is not None and now < int(value) and int(value) > smallest * HARD_STOP_PCT // 100 and int(value) > now * 2:
-            raise OSError(22, f"over {HARD_STOP_PCT} % of the smallest node", str(self.path(root)))
-        super().write(value, root)
-
 
 def smallest_node_kbytes(root: Path) -> int | None:
     """MemTotal of the smallest node that has memory. Source: nodeN/meminfo, /proc/meminfo where there is no NUMA."""
@@ -71,11 +62,19 @@ class MinFreeKbytes(HostSetting):
     name = "min_free_kbytes"
     title = "min_free_kbytes"
     why = (
-        "Sets min, and through it low and high, of every zone (mm/page_alloc.c __setup_per_zone_wmarks). Between min and low kswapd works while write() "
-        "still gets its page; below min write() reclaims by itself. Before 4.6 this was the only way to widen that room."
+        "Sets min, and through it low and high, of every zone (mm/page_alloc.c __setup_per_zone_wmarks). Between min and low "
+        "kswapd works while write() still gets its page; below min write() reclaims by itself. Before 4.6 this was the only "
+        "way to widen that room."
     )
-    expect = "All three marks move up together: kswapd starts earlier, but the room it has to work in grows only a quarter as fast as min."
-    caution = "Takes memory away from everyone for as long as it is set. Raised in steps of 10 %; watermark_scale_factor is the gentler tool."
+    expect = (
+        "All three marks move up together: kswapd starts earlier, but the room it has to work in grows only a quarter as fast "
+        "as min."
+    )
+    caution = (
+        "Takes memory away from everyone for as long as it is set, and the kernel remembers even after it was put back that someone "
+        "chose it (it no longer recomputes it by itself on hot-plug). Raised in steps of 10 %; watermark_scale_factor is the "
+        "gentler tool."
+    )
     knob = MinFreeKnob()
     typed = "a whole number of kilobytes"
 

@@ -16,11 +16,15 @@ class WaitMode(WriterSetting):
     name = "mode"
     title = "Wait mode"
     why = (
-        "Sleeping until the deadline costs a timer, an idle CPU and a wake-up: tens of microseconds that are not the write path's. Spinning asks the "
-        "clock until it is time (measured wake-to-write p50: 28-40 us asleep, 0.9 us spinning). Source: clock_nanosleep(2), kernel/time/hrtimer.c."
+        "Sleeping until the deadline costs a timer, an idle CPU and a wake-up: tens of microseconds that are not the write "
+        "path's. Spinning asks the clock until it is time (measured wake-to-write p50: 28-40 us asleep, 0.9 us spinning). "
+        "Source: clock_nanosleep(2), kernel/time/hrtimer.c."
     )
     expect = "With spin, wake falls under a microsecond and service gets a little faster (warm caches, full clock speed)."
-    caution = "Spin takes a whole CPU. With SCHED_FIFO, RT throttling then stops the writer for 50 ms of each second (kernel.sched_rt_runtime_us=950000)."
+    caution = (
+        "Spin takes a whole CPU. With SCHED_FIFO, RT throttling then stops the writer for 50 ms of each second "
+        "(kernel.sched_rt_runtime_us=950000)."
+    )
 
     def choices(self, session: Session) -> tuple[Choice, ...]:  # noqa: ARG002
         return (

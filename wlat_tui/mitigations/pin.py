@@ -19,8 +19,9 @@ class Pin(WriterSetting):
     name = "pin"
     title = "Pin writer"
     why = (
-        "A thread that may run anywhere is moved between CPUs and nodes: it arrives with cold caches, and because pages of a file are placed on "
-        "the node of the CPU that writes them, its memory follows it around. Source: sched_setaffinity(2), mm/mempolicy.c."
+        "A thread that may run anywhere is moved between CPUs and nodes: it arrives with cold caches, and because pages of a "
+        "file are placed on the node of the CPU that writes them, its memory follows it around. Source: sched_setaffinity(2), "
+        "mm/mempolicy.c."
     )
     expect = "Fewer late wakes; with a node chosen, pages come from that node only while it has any above its low watermark."
     caution = "A pinned writer cannot get out of the way: interrupts and other work on that CPU now always hit it."

@@ -26,11 +26,14 @@ class MemoryPolicy(WriterSetting):
     name = "policy"
     title = "Memory policy"
     why = (
-        "Decides which node the page cache pages of a write() come from. By default the local node is tried first and others when it is below its "
-        "low watermark or over its share of dirty pages. 'bind' never leaves the given nodes and reclaims there instead. Source: set_mempolicy(2), "
-        "mm/mempolicy.c, mm/page_alloc.c get_page_from_freelist."
+        "Decides which node the page cache pages of a write() come from. By default the local node is tried first and others "
+        "when it is below its low watermark or over its share of dirty pages. 'bind' never leaves the given nodes and reclaims "
+        "there instead. Source: set_mempolicy(2), mm/mempolicy.c, mm/page_alloc.c get_page_from_freelist."
     )
-    expect = "Binding to a node with headroom takes a full node out of the write path; binding to a full one shows its reclaim undiluted."
+    expect = (
+        "Binding to a node with headroom takes a full node out of the write path; binding to a full one shows its reclaim "
+        "undiluted."
+    )
     caution = "With 'bind' and every bound node below min the writer reclaims by itself, although other nodes are free."
     refusals = (("policy", "the memory policy is not in force", None),)
 

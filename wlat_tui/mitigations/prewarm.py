@@ -23,12 +23,19 @@ class Prewarm(WriterSetting):
     name = "prewarm"
     title = "Prewarm"
     why = (
-        "A write() that starts a new page allocates it, and may have to reclaim memory for it; on ext4 it also allocates buffer heads. The precursor "
-        "does that in another thread, on the next segment, before the writer gets there. Source: mm/filemap.c __filemap_get_folio, fs/buffer.c "
-        "create_empty_buffers; counted on 6.18: new pages 1613 -> 0, buffer heads 1613 -> 0."
+        "A write() that starts a new page allocates it, and may have to reclaim memory for it; on ext4 it also allocates "
+        "buffer heads. The precursor does that in another thread, on the next segment, before the writer gets there. Source: "
+        "mm/filemap.c __filemap_get_folio, fs/buffer.c create_empty_buffers; counted on 6.18: new pages 1613 -> 0, buffer "
+        "heads 1613 -> 0."
     )
-    expect = "New-page writes disappear, prepared ones take their place and behave like in-page writes; reclaim moves to the precursor."
-    caution = "It writes everything twice, and prepared pages are ordinary page cache: under pressure they may be reclaimed before they are used (see 'resident')."
+    expect = (
+        "New-page writes disappear, prepared ones take their place and behave like in-page writes; reclaim moves to the "
+        "precursor."
+    )
+    caution = (
+        "It writes everything twice, and prepared pages are ordinary page cache: under pressure they may be reclaimed before "
+        "they are used (see 'resident')."
+    )
     refusals = (("prewarm", "the precursor cannot prepare segments this way here", None),)
 
     def choices(self, session: Session) -> tuple[Choice, ...]:

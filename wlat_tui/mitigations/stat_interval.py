@@ -16,8 +16,9 @@ class StatInterval(HostSetting):
     name = "stat_interval"
     title = "Counter interval"
     why = (
-        "Each CPU counts free pages on its own and adds them up every so many seconds (mm/vmstat.c vmstat_update). Free pages shown here are that old at "
-        "most and that far off (see the drift bound). 1 s by default; TuneD's low-latency profiles set 10 s."
+        "Each CPU counts free pages on its own and adds them up every so many seconds (mm/vmstat.c vmstat_update). Free pages "
+        "shown here are that old at most and that far off (see the drift bound). 1 s by default; TuneD's low-latency profiles "
+        "set 10 s."
     )
     expect = "Nothing to expect: it explains why free memory may move in steps."
     caution = None

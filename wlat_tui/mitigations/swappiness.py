@@ -19,7 +19,10 @@ class Swappiness(HostSetting):
         "When memory is short, decides between dropping page cache (your prepared pages among it) and swapping out programs. "
         "Source: mm/vmscan.c get_scan_count; up to 100 everywhere, up to 200 since 5.8."
     )
-    expect = "Low: cache is reclaimed first, cheaply while it is clean. High: prepared pages stay longer, programs swap. Nothing without swap."
+    expect = (
+        "Low: cache is reclaimed first, cheaply while it is clean. High: prepared pages stay longer, programs swap. Nothing "
+        "without swap."
+    )
     caution = "A low value under lasting pressure drops the programs' own code pages too; watch for major faults."
     knob = SysctlKnob("swappiness", 0, 200)
     typed = "a number from 0 to 100 (200 since Linux 5.8)"

@@ -19,11 +19,17 @@ class Thp(HostSetting):
     name = "thp"
     title = "Huge pages"
     why = (
-        "Other programs' 2 MiB pages make the kernel compact memory, and khugepaged raises min_free_kbytes and with it every watermark while they are "
-        "on. Source: mm/huge_memory.c, mm/khugepaged.c set_recommended_min_free_kbytes, since 2.6.38."
+        "Other programs' 2 MiB pages make the kernel compact memory, and khugepaged raises min_free_kbytes and with it every "
+        "watermark while they are on. Source: mm/huge_memory.c, mm/khugepaged.c set_recommended_min_free_kbytes, since 2.6.38."
     )
-    expect = "With never: less compaction (compact_stall stops), perhaps lower watermarks. Writes of 220 bytes do not use huge pages themselves."
-    caution = "Affects every program on the host; pages already huge stay so. min_free_kbytes may move with it and is put back with it."
+    expect = (
+        "With never: less compaction (compact_stall stops), perhaps lower watermarks. Writes of 220 bytes do not use huge "
+        "pages themselves."
+    )
+    caution = (
+        "Affects every program on the host; pages already huge stay so. min_free_kbytes may move with it and is put back with "
+        "it."
+    )
     knob = WordKnob("thp", FILE, tuple(_LABELS), touches=("min_free_kbytes",))
     typed = "always, madvise or never"
 

@@ -25,10 +25,13 @@ class ThpDefrag(HostSetting):
     name = "thp_defrag"
     title = "Huge page effort"
     why = (
-        "With 'always', every fault that wants a huge page reclaims and compacts on the spot, competing with the writer for the zone lock and for free "
-        "pages. Source: mm/huge_memory.c vma_thp_gfp_mask; 'defer' since 4.6, 'defer+madvise' since 4.11."
+        "With 'always', every fault that wants a huge page reclaims and compacts on the spot, competing with the writer for "
+        "the zone lock and for free pages. Source: mm/huge_memory.c vma_thp_gfp_mask; 'defer' since 4.6, 'defer+madvise' since "
+        "4.11."
     )
-    expect = "With defer or never: compact_stall stops rising; fewer zone lock waits in new-page writes while other programs grow."
+    expect = (
+        "With defer or never: compact_stall stops rising; fewer zone lock waits in new-page writes while other programs grow."
+    )
     caution = "Affects every program on the host."
     knob = WordKnob("thp_defrag", FILE, tuple(_LABELS))
     typed = "one of " + ", ".join(_LABELS)

@@ -16,10 +16,14 @@ class WatermarkScaleFactor(HostSetting):
     name = "watermark_scale_factor"
     title = "Watermark gap"
     why = (
-        "The distance from min to low and from low to high, in units of 0.01 % of the zone (10 = 0.1 %). kswapd wakes at low; if allocations cross the gap "
-        "before it has freed enough, write() falls below min and reclaims by itself. Source: mm/page_alloc.c __setup_per_zone_wmarks, since 4.6."
+        "The distance from min to low and from low to high, in units of 0.01 % of the zone (10 = 0.1 %). kswapd wakes at low; "
+        "if allocations cross the gap before it has freed enough, write() falls below min and reclaims by itself. Source: "
+        "mm/page_alloc.c __setup_per_zone_wmarks, since 4.6."
     )
-    expect = "low and high move up, min stays. allocstall and kswapd_low_wmark_hit_quickly rise more slowly, worst new-page writes shrink."
+    expect = (
+        "low and high move up, min stays. allocstall and kswapd_low_wmark_hit_quickly rise more slowly, worst new-page writes "
+        "shrink."
+    )
     caution = "Every 100 keeps another 1 % of each zone free (twice that up to high). Writing it also clears watermark boosts."
     knob = SysctlKnob("watermark_scale_factor", 10, 500, advice="beyond it more than a tenth of memory would lie idle")
     typed = "a number from 10 to 500"

@@ -24,14 +24,18 @@ class ZoneReclaimMode(HostSetting):
     name = "zone_reclaim_mode"
     title = "Node reclaim"
     why = (
-        "With any bit set, a write() whose node is below its low watermark reclaims pages of that node itself, synchronously, instead of taking a page "
-        "from the next node. Source: mm/vmscan.c node_reclaim, called from get_page_from_freelist. Up to 3.15 switched on at boot on machines "
-        "with distant nodes; since 3.16 always 0 unless someone sets it (TuneD's hpc-compute profile does)."
+        "With any bit set, a write() whose node is below its low watermark reclaims pages of that node itself, synchronously, "
+        "instead of taking a page from the next node. Source: mm/vmscan.c node_reclaim, called from get_page_from_freelist. Up "
+        "to 3.15 switched on at boot on machines with distant nodes; since 3.16 always 0 unless someone sets it (TuneD's "
+        "hpc-compute profile does)."
     )
-    expect = "0: pages come from another node, no stall (numa_miss rises). Set: zone_reclaim_success/failed rise with the worst new-page writes."
+    expect = (
+        "0: pages come from another node, no stall (numa_miss rises). Set: zone_reclaim_success/failed rise with the worst "
+        "new-page writes."
+    )
     caution = (
-        "With the multi-generational LRU (see topology or doctor) bits 2 and 4 are both needed: modes 1, 3 and 5 scan and reclaim nothing, every new "
-        "page pays for the attempt; only 7 reclaims. On one node it can only hurt."
+        "With the multi-generational LRU (see topology or doctor) bits 2 and 4 are both needed: modes 1, 3 and 5 scan and "
+        "reclaim nothing, every new page pays for the attempt; only 7 reclaims. On one node it can only hurt."
     )
     knob = SysctlKnob("zone_reclaim_mode", 0, ALL_BITS, advice="the three bits 1, 2 and 4")
     typed = "a number from 0 to 7: the sum of the bits 1 (reclaim), 2 (write), 4 (unmap)"
