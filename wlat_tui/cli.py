@@ -27,7 +27,7 @@ COMMANDS = {
 }
 
 
-class Quantity(click.ParamType):
+class Quantity(click.ParamType[int]):
     """An option value with a unit, such as 200us or 64M."""
 
     def __init__(self, name: str, parse: Callable[[str], int]) -> None:
@@ -186,7 +186,7 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     "--refresh", "refresh_hz", type=click.FloatRange(0.2, 20), default=4, show_default=True, help="Screen updates per second."
 )
 @click.pass_context
-def cli(ctx: click.Context, **options: Any) -> int | None:
+def cli(ctx: click.Context, /, **options: Any) -> int | None:
     """Watch the worst write() of this host live, next to how far each NUMA node is from its watermarks.
 
     Without a command, wlat opens the live screen. It writes small records to a private, already unlinked file, shows what each

@@ -7,12 +7,12 @@ import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from itertools import count
 from pathlib import Path
 
-from wlat_tui.engine_client import Engine
+from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Knobs, open_knobs
-from wlat_tui.native import refuse_settings
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.readings import SECOND_NS, Readings
@@ -96,14 +96,17 @@ class LiveSource:
                 raise ended
             if isinstance(ended, Outcome) and not ended.ok:
                 self.farewell = ended.message
+            elif isinstance(ended, str):
+                self.farewell = self.farewell or ended
         self._readings.close()
 
     async def _change_settings(self, settings: Settings, name: str, text: str) -> Outcome:
-        if (refusal := refuse_settings(settings)) is not None:
-            return Outcome(False, refusal)
         if self._engine is None:
             return Outcome(False, "the engine is not running")
-        await self._engine.change(settings)
+        try:
+            await self._engine.change(settings)
+        except (ValueError, EngineError) as error:
+            return Outcome(False, str(error))
         self._settings, self._settings_told = settings, False
         self._marks.append(Mark(time.monotonic_ns(), "applied", name, None, text, text))
         return Outcome(True, text)
@@ -117,20 +120,23 @@ class LiveSource:
 
     async def _feed(self) -> None:
         """Keep an engine running and queue what it says; a dead one is started again after a pause."""
-        for attempt in range(1 << 30):
+        for attempt in count():
             try:
-                self._engine = await Engine.start(self._settings, self._directory, sudo=self._sudo)
-                async for tick in self._engine.ticks():
-                    self._tick.put_nowait(tick)
-                reason = await self._engine.stop()
-            except OSError as error:
-                reason = f"the engine could not be started: {error}"
+                self._engine = engine = await Engine.start(self._settings, self._directory, sudo=self._sudo)
+                try:
+                    async for tick in engine.ticks():
+                        self._tick.put_nowait(tick)
+                finally:
+                    await engine.stop()
+            except EngineError as error:
+                reason = str(error)
+            else:
+                return  # it was asked to end
             self._engine = None
-            if self._closing:
-                return
-            self._notices.append(reason)
+            pause_s = RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S) - 1)]
+            self._notices.append(f"{reason}; it is started again in {pause_s:g} s")
             self._tick.put_nowait(reason)
-            await asyncio.sleep(RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S) - 1)])
+            await asyncio.sleep(pause_s)
 
     async def _watch_knobs(self) -> None:
         """Start the keeper, then ask once a second how the settings stand."""
