@@ -35,7 +35,7 @@ class Machine:
 
 
 def read_machine(root: Path = ROOT) -> Machine:
-    """Raises OSError. Without /sys/devices/system/node (CONFIG_NUMA=n, or a container that hides it) zoneinfo says which nodes."""
+    """Without /sys/devices/system/node (CONFIG_NUMA=n, or hidden in a container) zoneinfo says which nodes. Raises OSError."""
     nodes = read_topology(root)
     table = read_zoneinfo(root)
     zones = () if table is None else table.zones
