@@ -10,8 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
+#ifndef WL_WRITER_STACK_BYTES /* the thread sanitizer needs a larger one */
+#define WL_WRITER_STACK_BYTES (256 * 1024)
+#endif
+
 enum {
-	WRITER_STACK_BYTES = 256 * 1024,
 	LEAVE_NS = 250000000, /* for a writer inside write(); then the process ends without it */
 	NAP_STEP_NS = 50000000,
 	CLOCK_READS = 1000,
@@ -87,13 +90,13 @@ static void *writer_main(void *engine)
 static int start_writer(struct wl_engine *e)
 {
 	pthread_attr_t attributes;
-	void *stack = mmap(NULL, WRITER_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_POPULATE, -1, 0);
+	void *stack = mmap(NULL, WL_WRITER_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_POPULATE, -1, 0);
 	if (stack == MAP_FAILED)
 		return errno;
-	if (mlock(stack, WRITER_STACK_BYTES) < 0)
+	if (mlock(stack, WL_WRITER_STACK_BYTES) < 0)
 		atomic_store(&e->refused[WL_REQ_MLOCK], errno);
 	pthread_attr_init(&attributes);
-	pthread_attr_setstack(&attributes, stack, WRITER_STACK_BYTES);
+	pthread_attr_setstack(&attributes, stack, WL_WRITER_STACK_BYTES);
 	int error = pthread_create(&e->writer_thread, &attributes, writer_main, e);
 	pthread_attr_destroy(&attributes);
 	return error;

@@ -122,15 +122,11 @@ static void obey_orders(struct wl_writer *w, uint64_t now)
 static bool attend(struct wl_writer *w, uint64_t now)
 {
 	uint32_t wanted = atomic_exchange_explicit(&w->attention, 0, memory_order_acquire);
-	if (wanted & WL_ATTEND_LEAVE) {
-		atomic_fetch_or_explicit(&w->attention, WL_ATTEND_LEAVE, memory_order_relaxed);
-		return false;
-	}
 	if (wanted & WL_ATTEND_ORDERS)
 		obey_orders(w, now);
 	if (wanted & WL_ATTEND_SWITCH)
 		rotate(w, false);
-	return true;
+	return !(wanted & WL_ATTEND_LEAVE);
 }
 
 /* Hand this interval to the reporter, which emptied the other one before it asked. */

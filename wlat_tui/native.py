@@ -73,7 +73,14 @@ def _write(raw: Any) -> Write | None:
     if raw.begin_ns == 0:
         return None
     return Write(
-        raw.planned_ns, raw.begin_ns, raw.end_ns, raw.offset, raw.segment, WriteClass(getattr(raw, "class")), raw.cpu, raw.backlog
+        raw.planned_ns,
+        raw.begin_ns,
+        raw.end_ns,
+        raw.offset,
+        raw.segment,
+        WriteClass(getattr(raw, "class")),
+        raw.cpu,
+        raw.backlog,
     )
 
 
