@@ -45,16 +45,16 @@ def _wrap(text: str) -> list[str]:
 
 def timing_lines(timings: list[Timing]) -> Iterator[str]:
     """One file per line, then what the live view spends in all."""
-    yield f"{'':44} {'fd kept us':>13}  {'open+close us':>13}"
-    yield f"{'kernel file':<36}{'per s':>7} {'p50':>7} {'p99':>6}  {'p50':>6} {'p99':>6} {'us/s':>7}"
+    yield f"{'':43} {'fd kept us':>13}  {'open+close us':>13}"
+    yield f"{'kernel file':<35}{'per s':>7} {'p50':>7} {'p99':>6}  {'p50':>6} {'p99':>6} {'us/s':>7}"
     for timing in timings:
         name = _short(timing.observed.path)
         if timing.error:
-            yield f"{name:<36}{timing.observed.per_s:>7.3g}  n/a: {timing.error}"
+            yield f"{name:<35}{timing.observed.per_s:>7.3g}  n/a: {timing.error}"
             continue
         kept = f"{_us(timing.kept_p50_us):>7} {_us(timing.kept_p99_us):>6}"
         fresh = f"{_us(timing.open_p50_us):>6} {_us(timing.open_p99_us):>6}"
-        yield f"{name:<36}{timing.observed.per_s:>7.3g} {kept}  {fresh} {_us(timing.us_per_s):>7}"
+        yield f"{name:<35}{timing.observed.per_s:>7.3g} {kept}  {fresh} {_us(timing.us_per_s):>7}"
     total = sum(timing.us_per_s or 0 for timing in timings)
     yield ""
     yield f"The live view spends {total:.0f} us per second ({total / 10_000:.3f} % of a CPU) reading these."
@@ -68,7 +68,7 @@ def _us(value: float | None) -> str:
 
 def _short(path: Path) -> str:
     text = str(path)
-    return text if len(text) <= 35 else "..." + text[-32:]
+    return text if len(text) <= 34 else "..." + text[-31:]
 
 
 def _as_json(findings: tuple[Finding, ...]) -> dict[str, Any]:
