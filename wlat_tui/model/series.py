@@ -8,9 +8,9 @@ eleven days in all, and no zoom ever loses a worst value: it only loses the exac
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wlat_tui.frame import Mark, WriteClass
@@ -110,15 +110,17 @@ class _Level:
         self._values[width * at : width * (at + 1)] = array("q", values)
         self._head = (at + 1) % CAPACITY
 
-    def between(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int, array[int]]]:
-        """Points that overlap [begin_ns, end_ns): their begin, end and values."""
+    def between(self, begin_ns: int, end_ns: int) -> tuple[list[int], list[int], list[list[int]]]:
+        """Points that overlap [begin_ns, end_ns): their begins, their ends, and for each fold their values."""
         width = len(self._folds)
-        first = bisect_right(range(self._points), begin_ns, key=lambda i: self._times[2 * ((self._head + i) % CAPACITY) + 1])
-        for i in range(first, self._points):
-            at = (self._head + i) % CAPACITY
-            if self._times[2 * at] >= end_ns:
-                return
-            yield self._times[2 * at], self._times[2 * at + 1], self._values[width * at : width * (at + 1)]
+        times, values = self._in_order(self._times, 2), self._in_order(self._values, width)
+        begins, ends = times[0::2], times[1::2]
+        part = slice(bisect_right(ends, begin_ns), bisect_left(begins, end_ns))
+        return list(begins[part]), list(ends[part]), [list(values[i::width][part]) for i in range(width)]
+
+    def _in_order(self, ring: array[int], width: int) -> array[int]:
+        cut = self._head * width
+        return ring[cut:] + ring[:cut] if cut else ring
 
 
 class RollUp:
@@ -141,31 +143,36 @@ class RollUp:
     def columns(self, begin_ns: int, end_ns: int, n: int) -> list[Values | None]:
         """Fold [begin_ns, end_ns) into *n* columns; None: no sample touches the column."""
         span = max(1, end_ns - begin_ns)
-        fold_of = self._folds
-        own: list[list[int] | None] = [None] * n
-        touched: list[list[int] | None] = [None] * n
+        begins, ends, values = self._level(begin_ns, span // n).between(begin_ns, end_ns)
+        # A sample belongs to the column its middle lies in.
+        own = [
+            (min(max((begin + end) // 2, begin_ns), end_ns - 1) - begin_ns) * n // span
+            for begin, end in zip(begins, ends, strict=True)
+        ]
+        # Columns narrower than a sample are filled by those that touch them, but only where none belongs: else each spike
+        # would be two columns wide.
+        for i in set(range(n)).difference(own):
+            first = bisect_right(ends, begin_ns + i * span // n)
+            last = bisect_left(begins, begin_ns + (i + 1) * span // n)
+            own.extend([i] * (last - first))
+            for cells in values:
+                cells.extend(cells[first:last])
+        folded = [self._fold(fold, own, cells, n) for fold, cells in zip(self._folds, values, strict=True)]
+        known = set(own)
+        return [cell if i in known else None for i, cell in enumerate(zip(*folded, strict=True))]
 
-        def put(cells: list[list[int] | None], i: int, values: array[int]) -> None:
-            cell = cells[i]
-            cells[i] = (
-                list(values) if cell is None else [_merge(f, a, b) for f, a, b in zip(fold_of, cell, values, strict=True)]
-            )
-
-        for begin, end, values in self._level(begin_ns, span // n).between(begin_ns, end_ns):
-            # A sample belongs to the column its middle lies in. One that is longer than a column also fills those it touches,
-            # but only where no other sample belongs: else each spike would be two columns wide.
-            middle = min(max((begin + end) // 2, begin_ns), end_ns - 1)
-            put(own, (middle - begin_ns) * n // span, values)
-            first = (max(begin, begin_ns) - begin_ns) * n // span
-            last = (min(end, end_ns) - 1 - begin_ns) * n // span
-            for i in range(first, last + 1):
-                put(touched, i, values)
-        cells = (a if a is not None else b for a, b in zip(own, touched, strict=True))
-        return [None if cell is None else tuple(None if v == _NONE else v for v in cell) for cell in cells]
+    @staticmethod
+    def _fold(fold: Fold, columns: list[int], cells: list[int], n: int) -> list[int | None]:
+        out: list[int | None] = [None] * n
+        for i, cell in zip(columns, cells, strict=True):
+            if cell != _NONE:
+                old = out[i]
+                out[i] = cell if old is None else fold(old, cell)
+        return out
 
     def _level(self, begin_ns: int, column_ns: int) -> _Level:
-        """The coarsest level that is still twice as fine as a column, or the first coarser one that reaches back far enough."""
-        fine = [i for i, level in enumerate(self._levels) if 2 * level.resolution_ns <= column_ns]
+        """The coarsest level no coarser than a column, or the first above it that reaches back far enough."""
+        fine = [i for i, level in enumerate(self._levels) if level.resolution_ns <= column_ns]
         start = fine[-1] if fine else 0
         return next((level for level in self._levels[start:] if level.reaches(begin_ns)), self._levels[-1])
 
