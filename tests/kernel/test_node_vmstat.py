@@ -116,3 +116,8 @@ def test_nothing_stays_open_after_close(tmp_path: Path) -> None:
     reader.read()
     reader.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_two_rows_without_a_name_are_not_taken_for_a_name_and_its_number() -> None:
+    assert parse_node_vmstat("nr_dirty 4\n5\n6\n") == {"nr_dirty": 4, "": 6}
+    assert parse_node_vmstat("") == {}

@@ -22,7 +22,7 @@ def read_text(path: Path) -> str | None:
     except _GONE:
         return None
     except OSError as error:
-        error.filename = error.filename or str(path)
+        error.filename = error.filename or str(path)  # set by a failed open, not by a failed read
         raise
     return decode(data)
 
@@ -43,12 +43,24 @@ def parse_rows(text: str) -> dict[str, int]:
     A row without a name (printed by 4.14.y, 4.17 to 4.19 and early el8 kernels, whose name table was one entry short) is
     kept under "". Lines without a number are skipped.
     """
+    pairs = parse_pairs(text)
+    if pairs is not None:
+        return pairs
     rows: dict[str, int] = {}
     for line in text.split("\n"):
         name, _, value = line.strip().rpartition(" ")
         if value.isdecimal():
             rows[name.rstrip()] = int(value)
     return rows
+
+
+def parse_pairs(text: str) -> dict[str, int] | None:
+    """All rows at once, several times as fast as line by line; None when not every line is one name and one number."""
+    words = text.split()
+    values = words[1::2]
+    if len(words) != 2 * len(text.splitlines()) or not "".join(values).isdecimal():
+        return None
+    return dict(zip(words[::2], map(int, values), strict=True))
 
 
 class KeptFile:
