@@ -166,6 +166,27 @@ def test_the_headline_names_worst_and_tightest() -> None:
     assert (headline.worst_now_ns, headline.worst_ever.response_ns, headline.tightest.node) == (1_010, 71_000, 1)
 
 
+def test_a_report_that_is_old_says_nothing_about_now() -> None:
+    session = folded([a_frame(0, [a_write(at(0), 70_000)]), *(a_frame(i, None) for i in range(1, 5))])
+    assert session.writer_age_ns == 4 * TICK
+    assert session.headline().worst_now_ns is None
+
+
+def test_a_long_frame_does_not_pretend_that_the_nodes_were_watched_all_the_time() -> None:
+    frames = [a_frame(0, nodes=(a_sample(9),)), replace(a_frame(49, nodes=(a_sample(9),)), begin_ns=START + TICK)]
+    session = folded(frames)
+    columns = session.memory[0].columns(START, session.now_ns, 50)
+    assert [column.has_data for column in columns] == [True, *[False] * 47, True, True]
+
+
+def test_a_late_report_does_not_reach_back_over_what_was_sampled_meanwhile() -> None:
+    frames = [a_frame(i, None, nodes=(a_sample(9),)) for i in range(10)]
+    late = replace(a_frame(10, nodes=(a_sample(4),)), begin_ns=START)
+    session = folded([*frames, late])
+    columns = session.memory[0].columns(START, session.now_ns, 11)
+    assert [column.free_pages for column in columns] == [*[9] * 10, 4]
+
+
 def test_before_the_first_frame_everything_is_missing() -> None:
     session = Session()
     assert (session.window(Span.SERVICE), session.rate_per_s, session.elapsed_ns) == (None, None, 0)

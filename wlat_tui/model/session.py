@@ -121,8 +121,9 @@ class Session:
         elif frame.begin_ns - self.now_ns > self.settings.tick_ns // 2:
             self._timeline.add_gap(Gap(self.now_ns, frame.begin_ns, "nothing was observed"))
         self.frames += 1
-        self.now_ns, self.wall_ns = frame.end_ns, frame.wall_ns
+        before_ns, self.now_ns, self.wall_ns = self.now_ns, frame.end_ns, frame.wall_ns
         self._fold_host(frame)
+        self._fold_memory(frame, before_ns)
         self._fold_writer(frame)
         self._latencies.expire(frame.end_ns)
         for mark in frame.marks:
@@ -144,10 +145,20 @@ class Session:
             self.vmstat, self._vmstat_at_ns = frame.vmstat, frame.end_ns
         self._nodes.fold(frame)
         self.nodes = self._nodes.states
+
+    def _fold_memory(self, frame: Frame, before_ns: int) -> None:
+        """Add free pages and headroom to the series.
+
+        A sample is one moment, the frame's end. It stands for the time since the last one, but not for more than two ticks: a
+        frame gets long when the engine or wlat was held up, and then nobody looked at the nodes meanwhile.
+        """
+        begin_ns = max(frame.begin_ns, before_ns, frame.end_ns - 2 * self.settings.tick_ns)
         for sample in frame.nodes or ():
             state = self.nodes[sample.node]
-            series = self._memory.setdefault(sample.node, MemorySeries(self._timeline))
-            series.add(frame.begin_ns, frame.end_ns, state.free_pages, state.headroom_pages)
+            series = self._memory.get(sample.node)
+            if series is None:
+                series = self._memory[sample.node] = MemorySeries(self._timeline)
+            series.add(begin_ns, frame.end_ns, state.free_pages, state.headroom_pages)
 
     def _fold_writer(self, frame: Frame) -> None:
         tick = frame.writer
@@ -220,6 +231,11 @@ class Session:
         return sum(sum(tick.writes) for tick in ticks) * 1e9 / covered_ns if covered_ns else None
 
     @property
+    def writer_age_ns(self) -> int | None:
+        """Time since the last report ended; well above a tick when the engine is stopped. None before the first."""
+        return None if self.writer is None else max(0, self.now_ns - self.writer.end_ns)
+
+    @property
     def asked_rate_per_s(self) -> float:
         """Writes per second the settings ask for."""
         return 1e9 / self.settings.interval_ns
@@ -235,15 +251,18 @@ class Session:
 
     def headline(self) -> Headline:
         """The few facts for the top of the screen. No causes."""
-        now = self.writer.worst[Span.RESPONSE] if self.writer is not None and self.writer_missing is None else None
-        inflight = self.writer.inflight if self.writer is not None and self.writer_missing is None else None
+        age_ns = self.writer_age_ns
+        fresh = age_ns is not None and age_ns <= 3 * self.settings.tick_ns and self.writer_missing is None
+        tick = self.writer if fresh else None
+        now = tick.worst[Span.RESPONSE] if tick is not None else None
+        inflight = tick.inflight if tick is not None else None
         known = [state for state in self.nodes.values() if state.online and state.headroom_pages is not None]
         return Headline(
             worst_now_ns=None if now is None else now.response_ns,
             worst_window=self.worst_window(Span.RESPONSE),
             worst_ever=self.worst_ever(Span.RESPONSE),
             tightest=min(known, key=lambda state: state.headroom_pages or 0, default=None),
-            inflight_ns=None if inflight is None or self.writer is None else self.writer.end_ns - inflight.begin_ns,
+            inflight_ns=None if inflight is None or tick is None else tick.end_ns - inflight.begin_ns,
             stalls=self.stall_count,
         )
 
