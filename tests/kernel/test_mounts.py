@@ -3,6 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.kernel.tree import write
 from wlat_tui.frame import Target
@@ -99,6 +101,24 @@ def test_this_hosts_proc_is_found_exactly() -> None:
     target = read_target(Path("/proc/self"))
     assert target is not None
     assert (target.filesystem, target.mount_point) == ("proc", "/proc")
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(st.lists(NAMES, max_size=4))
+def test_any_mount_point_survives_the_kernels_escapes(parts: list[str]) -> None:
+    point = "/" + "/".join(parts)
+    escaped = "".join(f"\\{ord(letter):03o}" if letter in " \t\n\\" else letter for letter in point)
+    (mount,) = parse_mountinfo(f"32 22 8:17 / {escaped} rw master:2 - xfs /dev/sdb1 rw\n")
+    assert (mount.mount_point, mount.options, mount.source) == (point, "rw", "/dev/sdb1")
+
+
+def test_a_relative_directory_is_told_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = read_target(Path("."))
+    assert target is not None
+    assert target.directory == str(tmp_path)
 
 
 def test_lines_that_are_not_mounts_are_skipped() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kernel.tree import node_files, write
 from wlat_tui.kernel import cpus, mglru, thp
+from wlat_tui.kernel.cgroup import read_cgroups
 from wlat_tui.kernel.clocksource import read_clocksource, read_clocksources
 from wlat_tui.kernel.cpulist import format_cpulist, parse_cpulist, parse_cpumap
 from wlat_tui.kernel.files import KeptFile, read_text
@@ -207,6 +208,12 @@ def test_the_state_of_huge_pages_and_of_the_lru(tmp_path: Path) -> None:
         True,
         False,
     ]
+
+
+def test_groups_are_read_with_any_name(tmp_path: Path) -> None:
+    root = write(tmp_path, {"proc/self/cgroup": "4:cpu,cpuacct:/a:b\x1ec\n1:name=systemd:/x\n0::/user.slice\n"})
+    assert read_cgroups(root) == {"cpu,cpuacct": "/a:b\x1ec", "name=systemd": "/x", "": "/user.slice"}
+    assert read_cgroups(tmp_path / "nowhere") == {}
 
 
 def test_the_clock_source(tmp_path: Path) -> None:

@@ -56,6 +56,15 @@ def test_trailing_nuls_in_the_lists_are_ignored(tmp_path: Path) -> None:
     assert read_topology(tmp_path)[0].cpus == (0, 1)
 
 
+def test_plugged_cpus_and_memory_show_at_the_next_read(tmp_path: Path) -> None:
+    write(tmp_path, {**node_files(0, cpus="0", distance=(10, 20)), **node_files(1, mem_kb=0, distance=(20, 10))})
+    before = read_topology(tmp_path)[1]
+    write(tmp_path, node_files(1, cpus="1-2", mem_kb=4, distance=(20, 10)))
+    after = read_topology(tmp_path)[1]
+    assert (before.cpus, before.has_memory) == ((), False)
+    assert (after.cpus, after.has_memory) == ((1, 2), True)
+
+
 @pytest.mark.skipif(not Path("/sys/devices/system/node/node0").exists(), reason="this kernel has no nodes")
 def test_this_host_has_a_node_with_its_own_distance() -> None:
     for shape in read_topology():

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from wlat_tui.doctor.finding import Finding, State, Subject
 from wlat_tui.frame import Zone
-from wlat_tui.kernel.files import read_line, read_text
+from wlat_tui.kernel.cgroup import read_cgroups
+from wlat_tui.kernel.files import read_line
 from wlat_tui.kernel.meminfo import read_meminfo
 from wlat_tui.kernel.mglru import is_on, read_mglru
 from wlat_tui.kernel.node_vmstat import online_nodes
@@ -150,8 +151,7 @@ def cgroup_memory(subject: Subject) -> Finding:
 
 def _limits(root: Path) -> Iterator[tuple[Path, int]]:
     """Limits of our own cgroup and everything above it, v2 and v1."""
-    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
-        _, controllers, group = line.split(":", 2)
+    for controllers, group in read_cgroups(root).items():
         if controllers == "":
             top, names = root / "sys/fs/cgroup", ["memory.max", "memory.high"]
         elif "memory" in controllers.split(","):

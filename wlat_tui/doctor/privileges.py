@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from wlat_tui.doctor.finding import Finding, State, Subject
+from wlat_tui.kernel.cgroup import read_cgroups
 from wlat_tui.kernel.files import read_line, read_text
 from wlat_tui.kernel.sysctl import read_sysctl
 from wlat_tui.units import format_bytes
@@ -134,8 +135,7 @@ def _try_fifo() -> int:
 
 def _rt_group_file(root: Path) -> Path | None:
     """cpu.rt_runtime_us of our own group (cgroup v1 only), when it is 0."""
-    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
-        _, controllers, group = line.split(":", 2)
+    for controllers, group in read_cgroups(root).items():
         if "cpu" in controllers.split(","):
             for mount in (controllers, "cpu"):
                 path = root / "sys/fs/cgroup" / mount / group.lstrip("/") / "cpu.rt_runtime_us"

@@ -41,7 +41,7 @@ class Mount:
 def parse_mountinfo(text: str) -> tuple[Mount, ...]:
     """In the file's order: a later mount on the same point hides an earlier one. Source: fs/proc_namespace.c show_mountinfo."""
     mounts = []
-    for line in text.splitlines():
+    for line in text.split("\n"):  # splitlines would also split at other characters that names may hold
         left, dash, right = line.partition(" - ")
         fields, rest = left.split(" "), right.split(" ")
         if not dash or len(fields) < 6 or len(rest) < 2:
@@ -70,6 +70,7 @@ def read_target(directory: Path, root: Path = ROOT) -> Target | None:
     Raises:
         OSError: the directory cannot be opened, or a kernel file cannot be read.
     """
+    directory = directory.absolute()
     mounts = read_mounts(root)
     if mounts is None:
         return None
