@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.model.makers import SECOND, a_frame, a_sample, a_zone
@@ -115,6 +115,7 @@ zones = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(zones)
 def test_headroom_is_what_each_zone_can_give_and_a_dry_lower_zone_takes_nothing_from_the_others(given_zones: list[Any]) -> None:
     states = tuple(zone_state(zone) for zone in given_zones)

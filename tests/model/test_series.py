@@ -24,6 +24,7 @@ def filled(samples: list[tuple[int, int, int | None]]) -> tuple[WorstSeries, lis
     return series, placed
 
 
+@settings(deadline=None)
 @given(ticks, st.integers(1, 120))
 def test_no_zoom_loses_the_maximum(samples: list[tuple[int, int, int | None]], n: int) -> None:
     series, placed = filled(samples)
@@ -35,6 +36,7 @@ def test_no_zoom_loses_the_maximum(samples: list[tuple[int, int, int | None]], n
     assert len(columns) == n
 
 
+@settings(deadline=None)
 @given(ticks, st.integers(1, 60), st.data())
 def test_a_column_shows_nothing_that_no_tick_in_reach_had(
     samples: list[tuple[int, int, int | None]], n: int, data: st.DataObject
@@ -51,7 +53,7 @@ def test_a_column_shows_nothing_that_no_tick_in_reach_had(
         assert column.has_data or column.max_ns is None
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=40), st.sampled_from([10, 600, 3_600, 6 * 3_600, 24 * 3_600]))
 def test_a_spike_is_still_there_a_day_later(spikes: list[int], zoom_s: int) -> None:
     series, step = WorstSeries(Timeline()), zoom_s * SECOND // len(spikes)
@@ -156,6 +158,7 @@ def test_a_day_of_ticks_stays_bounded_and_keeps_its_worst() -> None:
     assert max(columns) == (10**9,)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**15), st.integers(10**9, 10**14), st.integers(1, 300))
 def test_an_aligned_view_holds_now_and_moves_by_whole_columns(now: int, span: int, n: int) -> None:
     begin, end = aligned(now, span, n)

@@ -35,7 +35,7 @@ def nearest_rank(values: list[int], fraction: float) -> int:
     return sorted(values)[max(1, math.ceil(fraction * len(values))) - 1]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(runs, st.sampled_from([0.2, 0.6, 1.0, 3.0, 10.0]))
 def test_the_window_is_what_its_ticks_hold_and_nothing_else(run: list[list[tuple[int, WriteClass]]], window_s: float) -> None:
     session = folded(frames_of(run), window_s)
@@ -54,7 +54,7 @@ def test_the_window_is_what_its_ticks_hold_and_nothing_else(run: list[list[tuple
         assert seen.max_exact or write_class is not None
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(runs)
 def test_folding_is_deterministic_and_the_window_can_be_changed_at_any_time(run: list[list[tuple[int, WriteClass]]]) -> None:
     frames = frames_of(run)
