@@ -69,6 +69,7 @@ class WlatApp(App[int]):
         Binding("right_square_bracket", "threshold(1)", "Threshold up", tooltip="Raise that threshold"),
         Binding("z", "read_zones", "Read zones", tooltip="Read /proc/zoneinfo now (it prints under zone->lock)"),
         Binding("b", "low_bandwidth", "Low bandwidth", tooltip="Switch the low-bandwidth view on or off (under 2 KB/s)"),
+        Binding("ctrl+p", "command_palette", "Palette", tooltip="Everything by name"),
         Binding("t", "next_theme", "Theme", tooltip="Next colour theme"),
         Binding("s", "save_picture", "Screenshot", tooltip="Save the screen as SVG; never overwrites a file"),
     ]
@@ -133,6 +134,8 @@ class WlatApp(App[int]):
 
     def on_mount(self) -> None:
         self.screen.set_class(self._glyphs is ASCII, "ascii")
+        if self.terminal is not None:
+            self.terminal.ascii_only = self._glyphs is ASCII
         self._arrange()
         self.mitigations.focus()
         self._timer = self.set_interval(1 / self._hz, self.draw)
@@ -323,7 +326,7 @@ class WlatApp(App[int]):
         self.status.mode = ", ".join(words)
         self.status.redraw()
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for binding in self.BINDINGS:
             assert isinstance(binding, Binding)
             action = binding.action

@@ -22,6 +22,7 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from wlat_tui.renderables.glyphs import to_ascii
 from wlat_tui.renderables.picture import Picture
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class TerminalDriver(LinuxDriver):
         """Frames in a row that took longer than 0.75 s to be taken."""
         self.vanished = False
         """The terminal is gone: nothing can be written any more."""
+        self.ascii_only = False
+        """The terminal is not UTF-8: whatever a widget or a host name brings, only ASCII is sent."""
         self._picture = Picture()
         self._controls = ""
         self._pending = b""
@@ -93,7 +96,7 @@ class TerminalDriver(LinuxDriver):
         if threading.get_ident() != self._loop_thread:
             self._loop.call_soon_threadsafe(self.write, data)
             return
-        self._controls += self._picture.feed(data)
+        self._controls += self._picture.feed(to_ascii(data) if self.ascii_only else data)
         if _ALT_SCREEN in data:
             self._picture.forget()
         if not self._pump_planned and not self._muted:

@@ -45,5 +45,5 @@ class KeysPanel(Panel, can_focus=False):
             spans += [(f" {key}", "heading"), (f" {text} ", "label")]
         return merged(spans)
 
-    def body(self, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def body(self, width: int, height: int) -> list[Line]:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 from wlat_tui.frame import Span, WriteClass
@@ -36,6 +37,7 @@ class LatencyPanel(Panel):
         self._threshold_ns = 0
         self._worst_now_ns: int | None = None
         self._stalls = 0
+        self._inflight_ns: int | None = None
         self._figures_at_ns: int | None = None
 
     def take(self, session: Session) -> None:
@@ -45,8 +47,13 @@ class LatencyPanel(Panel):
         count = self._bar_cells(self.size.width)
         begin_ns, end_ns = aligned(session.now_ns, count * _COLUMN_NS, count)
         self._columns = session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count)
+        self._inflight_ns = headline.inflight_ns
+        if self._inflight_ns is not None and self._columns:
+            # it will be at least this long: a stuck write must be seen growing, not only once it has returned
+            last = self._columns[-1]
+            self._columns[-1] = replace(last, max_ns=max(last.max_ns or 0, self._inflight_ns), has_gap=False)
         ever = session.worst_ever(Span.RESPONSE)
-        self._axis = self._axis.grown_for(None if ever is None else ever.response_ns)
+        self._axis = self._axis.grown_for(max(0 if ever is None else ever.response_ns, self._inflight_ns or 0))
         # percentiles change slowly and merging histograms costs more than drawing: once a second is enough
         if self._figures_at_ns is None or session.now_ns - self._figures_at_ns >= 1_000_000_000:
             self._figures_at_ns = session.now_ns
@@ -59,9 +66,11 @@ class LatencyPanel(Panel):
 
     def remark(self) -> Line:
         now = self._worst_now_ns
+        stuck = self._inflight_ns
+        shown = f"{format_ns(now):>6}" if stuck is None else f"over {format_ns(stuck)}"
         return (
             ("now ", "label"),
-            (f"{format_ns(now):>6}", "worst" if now is not None and now > self._threshold_ns else "good"),
+            (shown, "worst" if stuck or (now is not None and now > self._threshold_ns) else "dim" if now is None else "good"),
             (f" {self.glyphs.separator} threshold ", "label"),
             (format_ns(self._threshold_ns), ""),
             (f" {self.glyphs.separator} stalls ", "label"),

@@ -67,7 +67,7 @@ class MitigationsPanel(RowsPanel):
         if row < len(self._states):
             self.post_message(self.Chosen(self, self._mitigations[row]))
 
-    def footer(self, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def footer(self, width: int, height: int) -> list[Line]:
         """Before and after of the newest changes."""
         if not self._changes or height < 4:
             return []

@@ -21,7 +21,8 @@ class NodesPanel(RowsPanel):
     key: ClassVar[str] = "2"
     help: ClassVar[str] = (
         "Free memory of each node on a scale from 0 to twice its high watermark; m, l and h are min, low and high. Below low "
-        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows zones."
+        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows zones. "
+        "w: the writer runs there; the arrow is the trend of free memory; room is free memory above low."
     )
 
     def __init__(self, *, id: str) -> None:
@@ -68,6 +69,10 @@ class NodesPanel(RowsPanel):
             self._open ^= {self._row_nodes[row]}
             self.post_message(self.Activated(self))
 
+    def cursor_cells(self, width: int) -> int:
+        """The number and the state."""
+        return 5 + _WORD_CELLS
+
     def _bar_cells(self, width: int) -> int:
         return max(12, min(60, width - 61))
 
@@ -89,7 +94,7 @@ class NodesPanel(RowsPanel):
         )
         spans += [
             (f" {self._bytes(node.free_pages):>6}", ""),
-            (f" {trend_glyph(node.trend, self.glyphs)}", role),
+            (f" {trend_glyph(node.trend, self.glyphs)}", "worst" if node.state == "below min" else role),
             (" free", "label"),
         ]
         if node.headroom_pages is not None:

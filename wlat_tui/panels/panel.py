@@ -102,10 +102,10 @@ class Panel(Widget, can_focus=True):
         self.redraw()
 
     def on_focus(self) -> None:
-        self.redraw()
+        self.call_later(self.redraw)  # only after this event has_focus has its new value
 
     def on_blur(self) -> None:
-        self.redraw()
+        self.call_later(self.redraw)
 
     def _heading(self, width: int) -> Line:
         rule = self.glyphs.rule

@@ -6,7 +6,7 @@ from textual import events
 from textual.binding import Binding
 
 from wlat_tui.panels.panel import Panel
-from wlat_tui.renderables.line import Line, Role, fit, merged, plain
+from wlat_tui.renderables.line import Line, Role, fit, merged, plain, split
 
 
 class RowsPanel(Panel):
@@ -35,7 +35,11 @@ class RowsPanel(Panel):
         """Enter was pressed on this row."""
         raise NotImplementedError
 
-    def footer(self, width: int, height: int) -> list[Line]:  # noqa: ARG002 - subclasses use them
+    def cursor_cells(self, width: int) -> int:
+        """How many cells of its row the cursor covers."""
+        return width
+
+    def footer(self, width: int, height: int) -> list[Line]:
         """Lines that stay at the bottom, when *height* has room for them."""
         return []
 
@@ -50,7 +54,9 @@ class RowsPanel(Panel):
         shown = rows[self._top : self._top + room]
         if self.has_focus and shown:
             at = self.cursor - self._top
-            shown[at] = ((plain(fit(shown[at], width, self.glyphs.ellipsis)), "cursor"),)
+            row = fit(shown[at], width, self.glyphs.ellipsis)
+            head, tail = split(row, self.cursor_cells(width))
+            shown[at] = ((plain(head), "cursor"), *tail)
         hidden = len(rows) - room
         if hidden > 0 and shown:
             below = len(rows) - self._top - len(shown)

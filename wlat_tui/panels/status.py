@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from textwrap import wrap
 from typing import ClassVar
 
 from wlat_tui.frame import WriterTick
@@ -33,22 +34,25 @@ class StatusPanel(Panel, can_focus=False):
         self._second: list[Line] = []
         self._third: Line = ()
         self._elapsed = ""
+        self._missing: str | None = None
 
     def take(self, session: Session) -> None:
         self._elapsed = _clock(session.elapsed_ns)
+        self._missing = session.writer_missing
         self._first = self._host_lines(session)
         self._second = self._writer_lines(session)
         self._third = self._attention(session)
-
-    def redraw(self) -> None:
-        super().redraw()
 
     def _heading(self, width: int) -> Line:
         right: Line = ((f" {self.mode} ", "bad") if self.mode else ("", ""), (f" {self._elapsed}", ""))
         room = width - width_of(right)
         return merged([*fit(first_fitting(self._first, room, self.glyphs.ellipsis), room, self.glyphs.ellipsis), *right])
 
-    def body(self, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def body(self, width: int, height: int) -> list[Line]:
+        if self._missing is not None:
+            lines = wrap(self._missing, width - 1)
+            if len(lines) > 1:  # why nothing is measured matters more than the rest
+                return [((f" {line}", "worst"),) for line in lines[:2]]
         return [first_fitting(self._second, width, self.glyphs.ellipsis), fit(self._third, width, self.glyphs.ellipsis)]
 
     def _host_lines(self, session: Session) -> list[Line]:

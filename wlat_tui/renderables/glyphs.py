@@ -95,3 +95,32 @@ def terminal_is_utf8() -> bool:
 def choose(ascii_only: bool | None) -> Glyphs:
     """The set that was asked for, or what the locale allows (None)."""
     return ASCII if ascii_only or (ascii_only is None and not terminal_is_utf8()) else UNICODE
+
+
+def to_ascii(text: str) -> str:
+    """The nearest ASCII text of the same width in characters; what has no likeness becomes ``?``."""
+    if text.isascii():
+        return text
+    return text.translate(_LIKENESS).encode("ascii", "replace").decode("ascii")
+
+
+_LIKENESS = str.maketrans(
+    {
+        **dict.fromkeys("─━▔▁═", "-"),
+        **dict.fromkeys("│┃▏▕▎▍║▌▐", "|"),
+        **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯▖▗▘▝", "+"),
+        **dict.fromkeys("█▇▆▅▄▃▂▀▊▋▉░▒▓", "#"),
+        **dict.fromkeys("•●·◦", "*"),
+        "…": "~",
+        "→": ">",
+        "←": "<",
+        "↑": "^",
+        "↓": "v",
+        "×": "x",  # noqa: RUF001
+        "µ": "u",
+        "–": "-",  # noqa: RUF001
+        "—": "-",
+        "’": "'",  # noqa: RUF001
+        "✓": "+",
+    }
+)

@@ -47,8 +47,8 @@ def canvas_cells(width: int) -> int:
 
 
 def history(view: HistoryView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    """Draw the two aligned plots. The lower one is left out below 9 rows."""
-    with_headroom = height >= 9 and bool(view.headroom)
+    """Draw the two aligned plots. The lower one is left out below 8 rows."""
+    with_headroom = height >= 8 and bool(view.headroom)
     upper = height if not with_headroom else (height - 2) // 2
     lines = _latency_plot(view, width, upper, glyphs, bare=with_headroom)
     if with_headroom:

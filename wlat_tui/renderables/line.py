@@ -57,6 +57,19 @@ def fit(line: Line, width: int, ellipsis: str = "…") -> Line:
     return merged(out) if width else ()
 
 
+def split(line: Line, cells: int) -> tuple[Line, Line]:
+    """The first *cells* cells of a line, and the rest."""
+    head: list[Span] = []
+    for index, (text, role) in enumerate(line):
+        size = cell_len(text)
+        if size > cells:
+            left = set_cell_size(text, cells)
+            return merged([*head, (left, role)]), merged([(text[len(left) :], role), *line[index + 1 :]])
+        head.append((text, role))
+        cells -= size
+    return tuple(head), ()
+
+
 def beside(left: Line, left_width: int, right: Line) -> Line:
     """Two lines next to each other."""
     return (*fit(left, left_width), *right)

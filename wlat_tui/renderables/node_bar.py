@@ -36,7 +36,8 @@ def node_bar(
     filled = min(width, round(free / scale * width))
     if free > 0:
         filled = max(1, filled)
-    role = STATE_ROLES.get(state, "dim")
+    # not the reversed role of the word: a reversed full block is an empty one
+    role: Role = "worst" if state == "below min" else STATE_ROLES.get(state, "dim")
     letters: dict[int, str] = {}
     for value, letter in ((high, "h"), (low, "l"), (minimum, "m")):
         place = min(width - 1, int(value / scale * width))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -28,7 +28,7 @@ class ConfirmDialog(ModalScreen[bool]):
         self._question = question
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog", id="confirm"):
+        with Vertical(classes="dialog", id="confirm"):
             yield Static(Text(self._question))
             yield Static(Text("y  yes, do it        n, Esc  no", style="bold"), classes="keys")
 
@@ -54,8 +54,9 @@ class MitigationDialog(ModalScreen[Request | None]):
         return self._read_only is not None or self._unavailable is not None
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog", id="mitigation", can_focus=False):
-            yield Static(self._text())
+        with Vertical(classes="dialog", id="mitigation"):
+            with VerticalScroll(id="text"):
+                yield Static(self._text())
             if not self._refused:
                 current = self._mitigation.current(self._session)
                 yield OptionList(
@@ -73,8 +74,7 @@ class MitigationDialog(ModalScreen[Request | None]):
 
     def on_mount(self) -> None:
         if self._refused:
-            self.query_one("#mitigation").can_focus = True
-            self.query_one("#mitigation").focus()
+            self.query_one("#text").focus()
             return
         if self._choices:
             self.query_one(OptionList).focus()

@@ -44,8 +44,8 @@ def arrange(
         mitigations = max(4, min(mitigations, room // 4))
         lower = nodes + mitigations
     upper = room - lower
-    if show_history is not False and upper >= 22:
-        latency = max(11, upper * 3 // 8)
+    if show_history is not False and upper >= 20:
+        latency = max(10, upper * 3 // 8)
         return Arrangement(latency, upper - latency, nodes, mitigations, side_by_side)
     if show_history:
         return Arrangement(0, upper, nodes, mitigations, side_by_side)
