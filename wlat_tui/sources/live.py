@@ -58,6 +58,9 @@ class LiveSource:
         try:
             while not self._closing:
                 arrived = await self._next_tick()
+                for task in working:
+                    if task.done() and not task.cancelled():
+                        task.result()  # a defect there must not look like a quiet engine
                 now_ns = time.monotonic_ns()
                 tick = arrived if isinstance(arrived, WriterTick) else None
                 if arrived is not None:

@@ -1,0 +1,125 @@
+"""The live source joins a real engine with this host's kernel files, and survives the engine's death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from wlat_tui.frame import Frame, Settings
+from wlat_tui.kernel.mounts import disk_refusal, read_target
+from wlat_tui.sources import ChangeSettings, DropCaches, ReadZones, SetKnob
+from wlat_tui.sources.live import LiveSource
+
+SETTINGS = Settings(tick_ns=50_000_000, segment_bytes=1 << 20, prewarm_bytes=1 << 20, disk_limit_bytes=4 << 20)
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A directory on a real filesystem."""
+    target = read_target(tmp_path)
+    if target is not None and (refusal := disk_refusal(target)) is not None:
+        pytest.skip(f"needs a temporary directory on a disk: {refusal}")
+    return tmp_path
+
+
+@asynccontextmanager
+async def running(directory: Path) -> AsyncIterator[tuple[LiveSource, AsyncIterator[Frame]]]:
+    source = LiveSource(SETTINGS, directory, read_only=True, sudo=False)
+    frames = source.frames()
+    try:
+        yield source, frames
+    finally:
+        await source.close()
+        await frames.aclose()  # type: ignore[attr-defined]
+
+
+async def first(frames: AsyncIterator[Frame], wanted: Callable[[Frame], bool]) -> Frame:
+    """The next frame that fits."""
+    async with asyncio.timeout(PATIENCE_S):
+        async for frame in frames:
+            if wanted(frame):
+                return frame
+    raise AssertionError("the source ended")
+
+
+async def test_frames_carry_the_writer_the_nodes_and_the_settings(disk: Path) -> None:
+    async with running(disk) as (_source, frames):
+        opening = await first(frames, lambda frame: frame.host is not None)
+        assert opening.settings == SETTINGS
+        assert opening.host is not None
+        assert opening.host.target is not None
+        writing = await first(frames, lambda frame: frame.writer is not None and sum(frame.writer.writes) > 0)
+        assert writing.writer_missing is None
+        assert writing.settings is None
+        assert os.listdir(disk) == []
+
+
+async def test_values_of_settings_are_shown_even_when_nothing_may_be_changed(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        frame = await first(frames, lambda frame: frame.knobs is not None)
+        assert frame.knobs is not None
+        assert frame.knobs["swappiness"].current == Path("/proc/sys/vm/swappiness").read_text().strip()
+        assert frame.knobs["swappiness"].unavailable == "started with --read-only"
+        for refused in (SetKnob("swappiness", "1"), DropCaches()):
+            outcome = await source.apply(refused)
+            assert not outcome.ok
+            assert outcome.message == "started with --read-only"
+
+
+async def test_a_dead_engine_is_said_and_started_again(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        await first(frames, lambda frame: frame.writer is not None)
+        assert source._engine is not None
+        os.kill(source._engine.pid, signal.SIGKILL)
+        missing = await first(frames, lambda frame: frame.writer is None and "engine" in (frame.writer_missing or ""))
+        assert missing.nodes is not None
+        again = await first(frames, lambda frame: frame.writer is not None and sum(frame.writer.writes) > 0)
+        assert again.writer_missing is None
+
+
+async def test_changed_settings_leave_a_mark_and_bad_ones_a_sentence(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        await first(frames, lambda frame: frame.writer is not None)
+        slower = replace(SETTINGS, interval_ns=1_000_000)
+        assert (await source.apply(ChangeSettings(slower, "interval", "every 1ms"))).ok
+        frame = await first(frames, lambda frame: bool(frame.marks))
+        assert (frame.marks[0].name, frame.marks[0].kind) == ("interval", "applied")
+        assert frame.settings == slower
+        refused = await source.apply(ChangeSettings(replace(slower, interval_ns=1), "interval", "every 1ns"))
+        assert not refused.ok
+        assert "interval" in refused.message
+
+
+async def test_zones_are_read_again_when_the_user_asks(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        await first(frames, lambda frame: frame.zones is not None)
+        await first(frames, lambda frame: frame.zones is None)
+        assert (await source.apply(ReadZones())).ok
+        assert (await first(frames, lambda frame: frame.zones is not None)).zones
+
+
+async def test_settings_that_no_engine_takes_are_an_error_not_silence(disk: Path) -> None:
+    source = LiveSource(replace(SETTINGS, interval_ns=1), disk, read_only=True, sudo=False)
+    with pytest.raises(ValueError, match="interval"):
+        await first(source.frames(), lambda frame: frame.writer is not None)
+    await source.close()
+
+
+async def test_closing_twice_is_fine_and_leaves_no_engine(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        await first(frames, lambda frame: frame.writer is not None)
+        assert source._engine is not None
+        pid = source._engine.pid
+        await source.close()
+        await source.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+        assert source.farewell is None
