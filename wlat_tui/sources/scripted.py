@@ -59,6 +59,7 @@ class ScriptedSource:
 
     description = "demo (scripted, not this host)"
     read_only: str | None = None
+    farewell: str | None = None
 
     def __init__(
         self,
