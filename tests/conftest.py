@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 HOST_LOCK = Path("/var/tmp/wlat-tests-host.lock")
+# held by the keeper of any wlat that runs here
+KEEPER_LOCK = Path("/var/lib/wlat/lock")
+OTHER_WLAT_S = 180
 VM = Path("/proc/sys/vm")
 THP = Path("/sys/kernel/mm/transparent_hugepage")
 KNOBS = (
@@ -32,6 +36,7 @@ def real_knobs() -> Iterator[Mapping[Path, str]]:
     """For tests that change this host's settings: one at a time, and whatever they forget is put back and fails the test."""
     with HOST_LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        _wait_for_other_wlat()
         before = read_knobs()
         try:
             yield before
@@ -41,6 +46,20 @@ def real_knobs() -> Iterator[Mapping[Path, str]]:
             for path, (value, _) in changed.items():
                 _put_back(path, value)
         assert not changed, f"left changed on this host (before, after): {changed}"
+
+
+def _wait_for_other_wlat() -> None:
+    """Somebody may be using wlat on this host; its settings are not ours to touch then."""
+    deadline = time.monotonic() + OTHER_WLAT_S
+    while os.geteuid() == 0 and KEEPER_LOCK.exists():
+        with KEEPER_LOCK.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    pytest.skip(f"another wlat runs on this host ({file.read().strip()}): quit it first")
+        time.sleep(0.2)
 
 
 def _put_back(path: Path, value: str) -> None:

@@ -7,17 +7,28 @@ from tests.e2e.terminal import Terminal, eventually, read_text
 from wlat_tui.mitigations import catalogue
 
 READY = "Worst write() latency"
+HINT = "or type another value here"
 
 
 def choose(terminal: Terminal, name: str, value: str) -> None:
-    """Open a mitigation's dialog and apply a value by typing it. Returns once the request was sent, not once it is done."""
+    """Open the dialog of a setting under /proc/sys/vm and apply a value by typing it. Returns before it is done."""
     names = [mitigation.name for mitigation in catalogue()]
-    title = catalogue()[names.index(name)].title
     terminal.press("3", "g", *["down"] * names.index(name), "enter")
-    terminal.wait_for(lambda text: "Enter  apply" in text and title in text)
+    terminal.wait_for(lambda text: "Enter  apply" in text and HINT in text and f"/{name}" in text)
+    # Textual gives bound keys (Tab, Enter) and typed ones to different queues: a burst of both arrives in another order
     terminal.press("tab")
-    terminal.send(value)
+    eventually(lambda: typed_into_the_field(terminal, value), f"{value} is in the field of {name}")
     terminal.press("enter")
+
+
+def typed_into_the_field(terminal: Terminal, value: str) -> bool:
+    """Type, and see whether the field had the focus already: its hint gives way to what is typed."""
+    terminal.send(value)
+    try:
+        terminal.wait_for(lambda text: HINT not in text, timeout_s=1)
+    except AssertionError:
+        return False
+    return True
 
 
 def reclaim_locally(terminal: Terminal, mode: str = "1") -> None:

@@ -41,7 +41,7 @@ QUESTION = re.compile(rb"\x1b\[(0?c|6n|\?2026\$p|\?2048\$p)")
 ANSWERS = {b"c": "\x1b[?64;1;2;22c", b"0c": "\x1b[?64;1;2;22c", b"?2026$p": "\x1b[?2026;2$y", b"?2048$p": "\x1b[?2048;0$y"}
 # a lone Escape is told from the start of a sequence by the pause after it
 ESCAPE_PAUSE_S = 0.3
-KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "space": " "}
+KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "space": " ", "backspace": "\x7f"}
 KEYS |= {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D"}
 
 
