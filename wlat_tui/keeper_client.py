@@ -175,7 +175,12 @@ class Keeper:
         """
         own = tuple(command or keeper_command())
         keeper = cls(("sudo", "-n", "--", *own) if sudo else own)
-        await keeper._launch()
+        try:
+            await keeper._launch()
+        except KeeperError:
+            if keeper._reader is not None:
+                await asyncio.wait({keeper._reader}, timeout=CLOSE_TIMEOUT_S)  # its input is closed: it ends
+            raise
         return keeper
 
     async def state(self) -> Mapping[str, KnobState]:

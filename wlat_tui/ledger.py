@@ -1,8 +1,8 @@
-"""What wlat borrowed from the host, on disk: the original of every kernel setting it has changed, in the order of the first change.
+"""What wlat borrowed from the host, on disk: the original of every kernel setting it has changed, oldest change first.
 
 One file per boot, named by the kernel's boot_id: settings do not survive a reboot, so a file of another boot has nothing to
-restore and is removed unread. The file is replaced as a whole (write, fsync, rename), never edited, and carries a checksum: what
-is there is either whole or, when something else touched it, recognised as damaged and not acted upon.
+restore and is removed unread. The file is replaced as a whole (write, fsync, rename), never edited, and carries a checksum:
+what is there is either whole or, when something else touched it, recognised as damaged and not acted upon.
 
 The directory also holds the lock: one keeper per host, the second finds out who the first is.
 """
@@ -17,7 +17,7 @@ import stat
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,10 @@ class Ledger:
         self._directory_fd = _open_directory(directory)
         self._lock_fd = -1
         try:
-            self._lock_fd = self._take_lock()
-            self._remove_leftovers()
-            self.entries: Mapping[str, Entry] = self._load()
+            with _sentence(directory):
+                self._take_lock()
+                self._remove_leftovers()
+                self.entries: Mapping[str, Entry] = self._load()
         except BaseException:
             self.close()
             raise
@@ -122,13 +123,12 @@ class Ledger:
                 os.close(fd)
         self._lock_fd = self._directory_fd = -1
 
-    def _take_lock(self) -> int:
-        fd = self._open("lock", os.O_RDWR | os.O_CREAT)
+    def _take_lock(self) -> None:
+        fd = self._lock_fd = self._open("lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(fd, 200, 0).decode("ascii", "replace").strip()
-            os.close(fd)
             known = re.fullmatch(r"(\d{1,10}) ([0-9: -]{19} UTC)", holder)
             who = f"pid {known[1]}, since {known[2]}" if known else "its pid is not known"
             raise LedgerHeld(f"another wlat holds this host's settings ({who})") from None
@@ -138,7 +138,6 @@ class Ledger:
         except OSError as error:
             # the lock is held all the same; only the holder's name is missing, e.g. on a full disk
             self.notes.append(f"{self.directory}/lock cannot say who holds it: {error.strerror}")
-        return fd
 
     def _remove_leftovers(self) -> None:
         for name in os.listdir(self._directory_fd):
@@ -162,10 +161,8 @@ class Ledger:
         try:
             return _decode(data)
         except ValueError as error:
-            raise LedgerError(
-                f"{path} is damaged ({error}), so wlat cannot tell what to restore and changes nothing: check the settings by hand, then remove it",
-                f"sudo rm {path}",
-            ) from error
+            reason = f"{path} is damaged ({error}), so wlat cannot tell what to restore and changes nothing"
+            raise LedgerError(f"{reason}: check the settings by hand, then remove it", f"sudo rm {path}") from error
 
     def _replace(self, data: bytes, durable: bool) -> None:
         self._unlink(_UNFINISHED)
@@ -203,10 +200,8 @@ def _sentence(directory: Path) -> Iterator[None]:
 
 def _open_directory(directory: Path) -> int:
     with _sentence(directory):
-        try:
+        with suppress(FileExistsError):  # checked below, whatever it is
             os.mkdir(directory, 0o700)
-        except FileExistsError:
-            pass  # checked below, whatever it is
         fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         _verify(os.fstat(fd), directory, stat.S_ISDIR)
@@ -218,12 +213,15 @@ def _open_directory(directory: Path) -> int:
 
 def _verify(found: os.stat_result, path: Path, right_kind: Any) -> None:
     """A ledger that anyone else could have written would let them choose what root writes to the kernel. Raises LedgerError."""
+    wrong = None
     if not right_kind(found.st_mode):
-        raise LedgerError(f"{path} is not what wlat put there (wrong kind of file)", f"sudo rm -r {path}")
-    if found.st_uid != os.geteuid():
-        raise LedgerError(f"{path} belongs to uid {found.st_uid}, not to uid {os.geteuid()}, so its content is not trusted", f"sudo rm -r {path}")
-    if found.st_mode & 0o077:
-        raise LedgerError(f"{path} is open to others (mode {stat.S_IMODE(found.st_mode):04o}), so its content is not trusted", f"sudo rm -r {path}")
+        wrong = "is not the kind of file wlat puts there"
+    elif found.st_uid != os.geteuid():
+        wrong = f"belongs to uid {found.st_uid}, not to uid {os.geteuid()}"
+    elif found.st_mode & 0o077:
+        wrong = f"is open to others (mode {stat.S_IMODE(found.st_mode):04o})"
+    if wrong is not None:
+        raise LedgerError(f"{path} {wrong}, so what it says is not trusted and nothing is changed", f"sudo rm -r {path}")
 
 
 def _encode(entries: Mapping[str, Entry]) -> bytes:
@@ -238,7 +236,10 @@ def _decode(data: bytes) -> dict[str, Entry]:
         raise ValueError("too long")
     if check != b"%08x\n" % zlib.crc32(body):
         raise ValueError("cut off or altered")
-    return {name: _entry(name, fields) for name, fields in json.loads(body).items()}
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError("not a list of settings")
+    return {name: _entry(name, fields) for name, fields in found.items()}
 
 
 def _entry(name: str, fields: Any) -> Entry:

@@ -96,6 +96,11 @@ class Mitigation(Protocol):
         """Turn a value (one of the choices, or typed) into a request. Raises ValueError with one sentence."""
 
 
+def one_line(typed: str) -> str:
+    """What was typed, fit to be repeated in a sentence: blanks made single, control characters gone."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in typed).split())
+
+
 @cache
 def catalogue() -> tuple[Mitigation, ...]:
     """Every mitigation, in the order the panel shows them: first the writer itself, then the host, gentlest first."""

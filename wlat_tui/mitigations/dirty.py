@@ -94,8 +94,8 @@ class DirtyPair(HostSetting):
         return Choice(value, label, f"write {number} to /{_PATH}/{self.knob.stem}_{unit} (the kernel then zeroes its partner)")
 
     def parse(self, text: str) -> str:
-        unit, _, rest = " ".join(text.lower().split()).partition(" ")
-        value = text.strip()
+        unit, _, rest = text.lower().partition(" ")
+        value = text
         try:
             if unit == "bytes":
                 value = f"bytes {parse_size_bytes(rest)}"
@@ -106,5 +106,5 @@ class DirtyPair(HostSetting):
             else:
                 value = f"bytes {parse_size_bytes(text)}"
         except ValueError as error:
-            raise ValueError(f"'{text.strip()[:40]}' is not a value for {self.knob.title}: give {self.typed}") from error
+            raise ValueError(f"'{text[:40]}' is not a value for {self.knob.title}: give {self.typed}") from error
         return super().parse(value)

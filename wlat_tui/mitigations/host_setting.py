@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wlat_tui.mitigations import Choice, Knob, Unavailable
+from wlat_tui.mitigations import Choice, Knob, Unavailable, one_line
 from wlat_tui.sources import Request, SetKnob
 
 if TYPE_CHECKING:
@@ -43,16 +43,14 @@ class HostSetting:
 
     def request(self, value: str, session: Session) -> Request:  # noqa: ARG002 - others need it
         """``original`` gives the saved value back. Whether a value is safe on this host is judged by the keeper."""
-        if value.strip() == "original":
-            return SetKnob(self.knob.name, None)
-        return SetKnob(self.knob.name, self.parse(value))
+        value = one_line(value)
+        return SetKnob(self.knob.name, None if value == "original" else self.parse(value))
 
     def parse(self, text: str) -> str:
         """What was typed, as the kernel takes it. Raises ValueError with one sentence."""
-        value = " ".join(text.split())
-        if not self.knob.well_formed(value):
-            raise ValueError(f"'{text.strip()[:40]}' is not a value for {self.knob.title}: give {self.typed}")
-        return value
+        if not self.knob.well_formed(text):
+            raise ValueError(f"'{text[:40]}' is not a value for {self.knob.title}: give {self.typed}")
+        return text
 
     def numbers(self, session: Session, values: tuple[tuple[str, str], ...]) -> tuple[Choice, ...]:
         """Choices that write a number to /proc/sys/vm, and the original when it is none of them."""

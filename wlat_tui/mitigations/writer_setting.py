@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wlat_tui.mitigations import Choice, Unavailable
+from wlat_tui.mitigations import Choice, Unavailable, one_line
 from wlat_tui.sources import ChangeSettings, Request
 
 if TYPE_CHECKING:
@@ -47,5 +47,6 @@ class WriterSetting:
         return None
 
     def request(self, value: str, session: Session) -> Request:
-        settings = replace(session.settings, **self.parse(value.strip(), session))
-        return ChangeSettings(settings, self.name, f"{self.title}: {self.current(session)} -> {value.strip()}")
+        value = one_line(value)
+        settings = replace(session.settings, **self.parse(value, session))
+        return ChangeSettings(settings, self.name, f"{self.title}: {self.current(session)} -> {value}")
