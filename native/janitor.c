@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 enum {
@@ -15,26 +16,33 @@ enum {
 	PROBE_NS = 1000000000,
 };
 
-/* O_TMPFILE: the file never has a name, so nothing is left whatever happens. Where the filesystem cannot (nfs, older overlay),
- * a random name that exists for microseconds. */
-int wl_segment_open(int dir_fd)
+static int open_named(int dir_fd)
 {
-	int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0)
-		return fd;
-	if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL && errno != ENOENT)
-		return -errno;
-	int tmpfile_error = errno;
 	uint64_t random[2];
 	char name[64];
 	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
 		return -EIO;
 	snprintf(name, sizeof name, ".wlat-%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
-	fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dir_fd, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return tmpfile_error == ENOENT ? -ENOENT : -errno;
+		return -errno;
 	unlinkat(dir_fd, name, 0);
 	return fd;
+}
+
+/* O_TMPFILE: the file never has a name, so nothing is left whatever happens. Where the filesystem cannot (nfs, older overlay),
+ * a random name that exists for microseconds. */
+int wl_segment_open(int dir_fd)
+{
+	struct stat dir;
+	int fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	int error = errno;
+	/* in a removed directory ext4 says EPERM (ext4_new_inode), others ENOENT */
+	if (fstat(dir_fd, &dir) == 0 && dir.st_nlink == 0)
+		return -ENOENT;
+	return error == EOPNOTSUPP || error == EISDIR || error == EINVAL ? open_named(dir_fd) : -error;
 }
 
 static uint64_t disk_bytes(const struct wl_engine *e, const struct wl_segment *s)
@@ -187,6 +195,7 @@ static int open_next(struct wl_engine *e, const struct wl_settings *settings)
 int wl_segments_open_first(struct wl_engine *e)
 {
 	struct wl_settings settings = wl_engine_settings(e);
+	settings.prewarm = WL_PREWARM_OFF; /* to begin at once; a prepared one follows as soon as there is one */
 	return open_next(e, &settings);
 }
 

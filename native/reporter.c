@@ -171,7 +171,9 @@ static void compose(struct report *r, struct wl_interval *set)
 	describe_files(e, &t);
 	size_t bytes = sizeof t;
 	if (set) {
-		t.n_stalls = wl_ring_take(&e->writer.ring, (struct wl_write *)(void *)(r->message + bytes), WL_STALL_RING);
+		/* those of this interval come first in the ring; the next one's may follow already */
+		uint64_t listed = set->stalls - set->stalls_lost;
+		t.n_stalls = wl_ring_take(&e->writer.ring, (struct wl_write *)(void *)(r->message + bytes), (uint32_t)listed);
 		bytes += t.n_stalls * sizeof(struct wl_write);
 		bytes += append_histograms(&t, set, r->message + bytes);
 		wl_interval_clear(set);

@@ -295,8 +295,8 @@ void wl_writer_loop(struct wl_writer *w)
 			break;
 		if (w->last_end >= atomic_load_explicit(&w->swap_at_ns, memory_order_acquire))
 			swap_sets(w, w->last_end);
-		if ((w->segment == NULL || w->position + w->write_bytes > w->segment->size) && !rotate(w, !waiting)) {
-			if (!waiting)
+		if ((w->segment == NULL || w->position + w->write_bytes > w->segment->size) && !rotate(w, !waiting && w->segment)) {
+			if (!waiting && w->segment)
 				relaxed_store(w->late, relaxed_load(w->late) + 1);
 			waiting = true;
 			idle_once(w);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Engine:
         self._process = process
         self._seq = 0
         self._stopping = False
+        self._reader = TickReader()
+        self._unread: deque[WriterTick] = deque()
         self._stderr = asyncio.create_task(self._read_stderr())
         self.settings = settings
         """What was asked for last."""
@@ -96,16 +99,19 @@ class Engine:
         Raises:
             EngineError: the engine ended by itself, or what it sent makes no sense (one sentence).
         """
-        reader = TickReader()
         stdout = self._process.stdout
         assert stdout is not None
-        while data := await stdout.read(_READ_BYTES):
+        while True:
+            # kept here, so that a caller may leave its loop and come back without losing one
+            while self._unread:
+                yield self._unread.popleft()
+            data = await stdout.read(_READ_BYTES)
+            if not data:
+                break
             try:
-                ticks = reader.feed(data)
+                self._unread.extend(self._reader.feed(data))
             except ValueError as error:
                 raise EngineError(str(error)) from error
-            for tick in ticks:
-                yield tick
         if not self._stopping:
             raise EngineError(await self._reason())
 
@@ -138,12 +144,13 @@ class Engine:
         return True
 
     async def _drained(self) -> None:
-        """Wait for the end, reading what nobody else reads: asyncio calls a process ended only when its pipes are."""
+        """Wait for the end. Last reports are kept for `ticks`; asyncio calls a process ended only when its pipes are."""
         stdout = self._process.stdout
         assert stdout is not None
-        with contextlib.suppress(RuntimeError):  # `ticks` is still reading it
-            while await stdout.read(_READ_BYTES):
-                pass
+        with contextlib.suppress(RuntimeError):  # `ticks` is waiting for them itself
+            while data := await stdout.read(_READ_BYTES):
+                with contextlib.suppress(ValueError):  # `ticks` has said so, or nobody asks any more
+                    self._unread.extend(self._reader.feed(data))
         await self._process.wait()
 
     async def _read_stderr(self) -> str:
