@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from tests.mitigations.tree import SETTINGS, contents, kernel, make_tree, vm
 from wlat_tui import holding as holding_module
-from wlat_tui import ledger
 from wlat_tui.holding import Holding
 from wlat_tui.mitigations import knob, knobs
 
@@ -102,9 +101,9 @@ def killed_at(position: int, patch: pytest.MonkeyPatch) -> list[int]:
         return call
 
     patch.setattr(knob, "put", mortal(knob.put))
-    patch.setattr(ledger.os, "fsync", mortal(lambda fd: None))  # hundreds of real ones would take a minute on a slow disk
+    patch.setattr(os, "fsync", mortal(lambda _fd: None))  # hundreds of real ones would take a minute on a slow disk
     for name in ("rename", "unlink"):
-        patch.setattr(ledger.os, name, mortal(getattr(os, name)))
+        patch.setattr(os, name, mortal(getattr(os, name)))
     return count
 
 
@@ -214,7 +213,7 @@ def test_when_the_original_cannot_be_saved_nothing_is_changed(held: Holding, mon
     def full(*_args: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ledger.os, "rename", full)
+    monkeypatch.setattr(os, "rename", full)
     outcome = held.set("swappiness", "10")
     assert not outcome.ok
     assert "cannot be saved" in outcome.message
@@ -222,7 +221,7 @@ def test_when_the_original_cannot_be_saved_nothing_is_changed(held: Holding, mon
     assert contents(held.root) == before
 
 
-def test_on_a_disk_that_filled_up_later_everything_is_put_back_all_the_same(held: Holding, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_disk_that_filled_up_later_everything_is_put_back(held: Holding, monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents(held.root)
     held.set("swappiness", "10")
     held.set("thp", "never")
@@ -230,7 +229,7 @@ def test_on_a_disk_that_filled_up_later_everything_is_put_back_all_the_same(held
     def full(*_args: object, **_more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ledger.os, "rename", full)
+    monkeypatch.setattr(os, "rename", full)
     assert not held.set("swappiness", "20").ok
     held.restore_all()
     assert contents(held.root) == before
@@ -302,8 +301,8 @@ def test_after_a_reboot_nothing_is_restored(held: Holding) -> None:
 
 
 def test_a_raise_of_min_free_kbytes_goes_in_steps_and_can_be_broken_off(root: Path, tmp_path: Path) -> None:
-    waits: list[float] = []
-    holding = Holding(root, tmp_path / "ledger", lambda s: bool(waits.append(s)) or len(waits) == 3)
+    waits = iter([False, False, True])
+    holding = Holding(root, tmp_path / "ledger", lambda _seconds: next(waits))
     outcome = holding.set("min_free_kbytes", "150000")
     assert not outcome.ok
     assert "broken off" in outcome.message

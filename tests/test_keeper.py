@@ -207,7 +207,7 @@ def test_when_the_parent_is_killed_everything_is_put_back(root: Path, tmp_path: 
     wait_for(lambda: contents(root) == before)
 
 
-def test_the_second_keeper_shows_values_names_the_first_and_takes_over_when_it_ends(root: Path, start: Callable[[], Child]) -> None:
+def test_the_second_keeper_shows_values_names_the_first_and_takes_over(root: Path, start: Callable[[], Child]) -> None:
     first = start()
     pid = first.ask("hello")["pid"]
     second = start()
@@ -226,8 +226,10 @@ def test_the_second_keeper_shows_values_names_the_first_and_takes_over_when_it_e
 def kill_at_random_moments(
     begin: Callable[[], Child], moves: list[tuple[str, str]], settled: Callable[[], bool], rounds: int, seed: int
 ) -> int:
-    """SIGKILL keepers in the middle of changes; every next one must have put everything back before it answers. Returns how many
-    of them had something to put back."""
+    """SIGKILL keepers in the middle of changes; every next one must have put everything back before it answers.
+
+    Returns how many of them had something to put back.
+    """
     chance = random.Random(seed)
     interrupted = 0
     child = begin()
@@ -263,7 +265,9 @@ def test_killed_fifty_times_at_random_moments_the_files_are_always_put_back(root
 def test_no_line_of_any_kind_makes_it_fall_over_or_leave_the_list(root: Path, tmp_path: Path) -> None:
     holding = Holding(root, tmp_path / "ledger")
     before = contents(root)
-    names = st.sampled_from([*SETTINGS, "stat_interval", "drop_caches", "../swappiness", "", "/proc/sys/vm/swappiness", "panic"])
+    names = st.sampled_from(
+        [*SETTINGS, "stat_interval", "drop_caches", "../swappiness", "", "/proc/sys/vm/swappiness", "panic"]
+    )
     numbers = st.integers(-(10**12), 10**12).map(str)
     odd = st.sampled_from(["bytes 1", "ratio 0", "always\nnever", "7; reboot", "\u0663", "1e3", " 5", "+5", "0x7"])
     text = st.one_of(st.text(max_size=60), numbers, odd)
@@ -296,8 +300,13 @@ def test_no_line_of_any_kind_makes_it_fall_over_or_leave_the_list(root: Path, tm
     with pytest.MonkeyPatch.context() as patch:
         written: list[Path] = []
         put = tree.kernel(root)
+
+        def spy(path: Path, value: str) -> None:
+            written.append(path)
+            put(path, value)
+
         for module in ("wlat_tui.mitigations.knob.put", "wlat_tui.holding.put"):
-            patch.setattr(module, lambda path, value: (written.append(path), put(path, value)))
+            patch.setattr(module, spy)
         patch.setattr("wlat_tui.holding.STEP_PAUSE_S", 0.0)
         check()
         holding.restore_all()
@@ -414,7 +423,9 @@ def test_the_installed_keeper_takes_no_argument_and_no_hint_from_the_environment
     (tmp_path / "wlat_tui" / "__init__.py").write_text("raise SystemExit('hijacked')")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": str(tmp_path / "wlat_tui/__init__.py")}
     command = [*REAL, str(root), str(tmp_path / "ledger")]
-    ended = subprocess.run(command, input=b'{"id":1,"op":"hello"}\n', capture_output=True, env=environment, cwd=tmp_path, check=True)
+    ended = subprocess.run(
+        command, input=b'{"id":1,"op":"hello"}\n', capture_output=True, env=environment, cwd=tmp_path, check=True
+    )
     assert json.loads(ended.stdout)["pid"] > 0
     assert not (tmp_path / "ledger").exists()
 

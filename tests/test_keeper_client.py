@@ -1,4 +1,4 @@
-"""The screen's side: outcomes as sentences, a dead keeper is noticed and replaced, and nothing is promised where it cannot be kept."""
+"""The screen's side: outcomes are sentences, a dead keeper is noticed and replaced, nothing is promised that cannot be kept."""
 
 from __future__ import annotations
 
@@ -163,7 +163,11 @@ async def test_without_privilege_values_are_shown_with_the_reason_and_the_comman
     knobs = ReadOnlyKnobs("only root may change kernel settings", "sudo wlat", root)
     vm(root, "zone_reclaim_mode").unlink()
     state = await knobs.state()
-    assert (state["swappiness"].current, state["swappiness"].unavailable, state["swappiness"].fix) == ("60", knobs.read_only, "sudo wlat")
+    assert (state["swappiness"].current, state["swappiness"].unavailable, state["swappiness"].fix) == (
+        "60",
+        knobs.read_only,
+        "sudo wlat",
+    )
     assert state["zone_reclaim_mode"].unavailable == "this kernel has no vm.zone_reclaim_mode"
     assert state["dirty_limit"].current == "ratio 20"
     assert "drop_caches" in state
@@ -185,4 +189,7 @@ async def test_read_only_starts_no_keeper(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_sudoers_line_allows_one_command_and_escapes_what_sudo_would_interpret() -> None:
-    assert sudoers_line(("/opt/my env/python", "-I", "-m", "a=b"), "eve") == r"eve ALL=(root) NOPASSWD: /opt/my\ env/python -I -m a\=b"
+    assert (
+        sudoers_line(("/opt/my env/python", "-I", "-m", "a=b"), "eve")
+        == r"eve ALL=(root) NOPASSWD: /opt/my\ env/python -I -m a\=b"
+    )

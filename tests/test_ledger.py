@@ -45,7 +45,7 @@ def test_what_is_encoded_decodes_to_the_same_entries_in_the_same_order(found: di
 
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_ledger_are_refused_with_a_reason_and_nothing_else(data: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         _decode(data)
 
 

@@ -117,7 +117,7 @@ class Holding:
         return self._change(knob, entry, current, value)
 
     def restore(self, name: str) -> Outcome:
-        """Give one setting its original back, unless someone else has changed it since. ok is False when it could not be done."""
+        """Give one setting its original back, unless someone else has changed it since. ok is False when that failed."""
         knob = self.knobs.get(name)
         if knob is None:
             return Outcome(False, "that is not a setting wlat may change")
@@ -165,7 +165,8 @@ class Holding:
             try:
                 self._save_before(knob, replace(entry, writing=step, asked=True), durable=new and not position)
             except OSError as error:
-                return Outcome(False, f"{knob.title} was not changed, because its original cannot be saved in {self.directory}: {error.strerror}")
+                cannot = f"its original cannot be saved in {self.directory}: {error.strerror}"
+                return Outcome(False, f"{knob.title} was not changed, because {cannot}")
             refused = self._write(knob, step)
             if refused is not None:
                 return Outcome(False, f"the kernel refused {step} for {knob.title}: {refused}")
@@ -193,7 +194,8 @@ class Holding:
             refused = self._write(knob, entry.original)
             got = knob.read(self.root)
             if got != entry.original:
-                return Outcome(False, f"{knob.title} could not be put back to {entry.original}: {refused or f'the kernel kept {got}'}")
+                why = refused or f"the kernel kept {got}"
+                return Outcome(False, f"{knob.title} could not be put back to {entry.original}: {why}")
         text = f"{knob.title}: put back to {entry.original}"
         self._forget(knob.name)
         if entry.asked or current != entry.original:
@@ -203,7 +205,7 @@ class Holding:
         return Outcome(False, "; ".join([text, *failed])) if failed else Outcome(True, text)
 
     def _save_before(self, knob: Knob, entry: Entry, *, durable: bool) -> None:
-        """Record what is about to be written, and the originals of what that may move. Raises OSError; then nothing has changed."""
+        """Record what is about to be written, and the originals of what that may move. Raises OSError: nothing has changed."""
         assert self._ledger is not None
         entries = dict(self.held)
         for name in knob.touches:
@@ -239,7 +241,8 @@ class Holding:
             return False
         self._forget(knob.name)
         what = "put back to its original" if current == entry.original else f"changed to {current}"
-        text = f"{knob.title} was {what} by something other than wlat (wlat had set {entry.ours}, originally {entry.original}); left alone"
+        ours = f"wlat had set {entry.ours}, originally {entry.original}"
+        text = f"{knob.title} was {what} by something other than wlat ({ours}); left alone"
         self._mark("foreign", knob.name, entry.ours, current, text)
         return True
 
@@ -248,7 +251,7 @@ class Holding:
             self._record({other: entry for other, entry in self.held.items() if other != name})
 
     def _record(self, entries: Mapping[str, Entry]) -> None:
-        """Bring the ledger up to date after the fact. A failure is not fatal: the record before still leads to the originals."""
+        """Bring the ledger up to date after the fact. A failure is not fatal: the old record still leads to the originals."""
         assert self._ledger is not None
         try:
             self._ledger.save(entries, durable=False)

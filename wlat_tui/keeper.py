@@ -1,7 +1,8 @@
 """The keeper: the one process of wlat that writes kernel settings. ``python -I -m wlat_tui.keeper``, as root.
 
 It reads requests from stdin and answers on stdout, one JSON object a line (so it works through ``sudo -n``); the operations are
-the closed list `OPERATIONS`, settings and values are checked here and nothing else is taken from the client: no path, no command.
+the closed list `OPERATIONS`, settings and values are checked here, and nothing else is taken from the client: no path, no
+command.
 It puts everything back on ``bye``, on end of input (the screen died, the connection was cut) and on SIGTERM, and ignores what
 a terminal sends. If it is killed itself, the next keeper does it from the ledger before anything else.
 

@@ -21,6 +21,7 @@ from wlat_tui.holding import DROP_CACHES
 from wlat_tui.keeper import PROTOCOL
 from wlat_tui.mitigations import knobs
 from wlat_tui.sources import Outcome
+from wlat_tui.sudo import SUDO, apart, refusal
 
 HELLO_TIMEOUT_S = 15.0
 STATE_TIMEOUT_S = 2.0
@@ -91,7 +92,7 @@ def unsafe_install() -> str | None:
             # a sticky directory such as /tmp lets others add files, not replace this one
             writable = found.st_mode & 0o022 and not found.st_mode & 0o1000
             if found.st_uid != 0 or writable:
-                return f"{part} can be changed by others than root, who would be root through this line: install wlat where only root writes"
+                return f"{part} can be changed by others than root, who would become root through it: install wlat as root"
     return None
 
 
@@ -121,7 +122,7 @@ class ReadOnlyKnobs:
             return KnobState(None, None, f"this kernel has no {knob.title}")
         return KnobState(current, None, self.read_only, self._fix)
 
-    async def set(self, name: str, value: str | None) -> Outcome:  # noqa: ARG002
+    async def set(self, name: str, value: str | None) -> Outcome:
         return Outcome(False, self.read_only or "")
 
     async def restore_all(self) -> Outcome:
@@ -159,6 +160,7 @@ class Keeper:
         self._asking: asyncio.Task[dict[str, Any]] | None = None
         self._restarts_left = 1
         self._dead: str | None = None
+        self._said = ""
         self._left = False
         self._closing: asyncio.Task[Outcome] | None = None
 
@@ -174,7 +176,7 @@ class Keeper:
             KeeperError: it did not start, with what it or sudo said.
         """
         own = tuple(command or keeper_command())
-        keeper = cls(("sudo", "-n", "--", *own) if sudo else own)
+        keeper = cls((*SUDO, *own) if sudo else own)
         try:
             await keeper._launch()
         except KeeperError:
@@ -184,7 +186,7 @@ class Keeper:
         return keeper
 
     async def state(self) -> Mapping[str, KnobState]:
-        """As `Knobs.state`. While the keeper is busy (it waits for the kernel, or raises in steps) the last answer is repeated."""
+        """As `Knobs.state`. While the keeper is busy (waiting for the kernel, raising in steps) the last answer is repeated."""
         if self._dead is not None:
             return self._known
         if self._asking is None:
@@ -224,9 +226,9 @@ class Keeper:
         """Start a process and greet it. Raises KeeperError."""
         pipe = asyncio.subprocess.PIPE
         try:
-            # a session of its own: what the terminal sends (Ctrl-C, hang-up) must not reach it before we are done
+            # what the terminal sends (Ctrl-C, hang-up) must not reach it before we are done
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/", limit=1 << 20
+                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/", limit=1 << 20, **apart(self._command[:1] == SUDO[:1])
             )
         except OSError as error:
             raise KeeperError(f"{self._command[0]} could not be started: {error.strerror}") from error
@@ -237,6 +239,8 @@ class Keeper:
         except TimeoutError:
             raise self._give_up(process, f"the keeper did not answer within {HELLO_TIMEOUT_S:.0f} s of its start") from None
         if answer.get("protocol") is None:
+            if refused := refusal(self._said):
+                raise KeeperError(refused, f"sudo -v && {wlat_path()} --sudo")
             raise KeeperError(self._dead or answer["message"])
         if answer["protocol"] != PROTOCOL:
             raise self._give_up(process, f"the keeper is of version {answer['version']}, which this screen does not understand")
@@ -285,8 +289,8 @@ class Keeper:
                 continue
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
-        said = (await errors).decode("utf-8", "replace").strip()
-        await self._ended(await process.wait(), said.splitlines()[-1].removeprefix("wlat: ") if said else "")
+        self._said = (await errors).decode("utf-8", "replace").strip()
+        await self._ended(await process.wait(), self._said.splitlines()[-1].removeprefix("wlat: ") if self._said else "")
 
     def _answer_all(self, reason: str) -> None:
         unanswered, self._waiting = self._waiting, {}
@@ -333,7 +337,9 @@ class Keeper:
                 self._left = True
                 process.stdin.close()  # end of input: the same wish, understood even by a keeper that never saw the line
             if not done:
-                return Outcome(False, f"the keeper (pid {self.pid}) is still putting settings back: the kernel keeps it waiting")
+                return Outcome(
+                    False, f"the keeper (pid {self.pid}) is still putting settings back, the kernel keeps it waiting"
+                )
             # when it died instead of answering, the reader starts another, which puts everything back
             await asyncio.wait({reader}, timeout=CLOSE_TIMEOUT_S)
             if self._left:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +19,9 @@ from wlat_tui.mitigations.zone_reclaim_mode import flip, label, reclaims_nothing
 from wlat_tui.model.session import Session
 from wlat_tui.sources import ChangeSettings, DropCaches, SetKnob
 
-ORDER = (
-    "pin policy prewarm fifo dma_latency mode zone_reclaim_mode min_free_kbytes watermark_scale_factor thp thp_defrag "
-    "compaction_proactiveness swappiness dirty_background dirty_limit stat_interval drop_caches"
-).split()
+WRITER = ["pin", "policy", "prewarm", "fifo", "dma_latency", "mode"]
+HOST = ["zone_reclaim_mode", "min_free_kbytes", "watermark_scale_factor", "thp", "thp_defrag", "compaction_proactiveness"]
+HOST += ["swappiness", "dirty_background", "dirty_limit", "stat_interval"]
 CATALOGUE = {mitigation.name: mitigation for mitigation in catalogue()}
 EVERY = pytest.mark.parametrize("mitigation", CATALOGUE.values(), ids=CATALOGUE)
 
@@ -69,7 +70,7 @@ def asked(name: str, value: str, found: Session | None = None) -> Settings:
 
 
 def test_everything_is_listed_in_the_order_of_the_story() -> None:
-    assert [mitigation.name for mitigation in catalogue()] == ORDER
+    assert [mitigation.name for mitigation in catalogue()] == [*WRITER, *HOST, "drop_caches"]
     assert set(knobs()) == {*SETTINGS, "stat_interval"}
 
 
@@ -99,7 +100,8 @@ def test_every_choice_becomes_a_request_and_says_exactly_what_it_does(mitigation
 
 @EVERY
 def test_what_is_in_force_is_one_of_the_choices(mitigation: Mitigation) -> None:
-    odd = Settings(cpus=(0, 3), policy=Policy.BIND, policy_nodes=(0, 1), prewarm=Prewarm.READ, prewarm_bytes=3 << 20, fifo_priority=33, dma_latency_us=7)
+    odd = Settings(cpus=(0, 3), policy=Policy.BIND, policy_nodes=(0, 1), fifo_priority=33, dma_latency_us=7)
+    odd = replace(odd, prewarm=Prewarm.READ, prewarm_bytes=3 << 20)
     for settings in (Settings(), odd, replace(odd, mode=Mode.SPIN)):
         found = session(settings=settings)
         choices = [choice.value for choice in mitigation.choices(found)]
@@ -130,11 +132,13 @@ def test_an_unavailable_knob_tells_the_reason_and_the_command(mitigation: Mitiga
 @EVERY
 @given(text=st.text(max_size=40))
 def test_anything_typed_is_a_request_or_one_sentence(mitigation: Mitigation, text: str) -> None:
+    refusal = "fine"
     try:
         mitigation.request(text, session())
     except ValueError as error:
-        assert str(error)
-        assert "\n" not in str(error)
+        refusal = str(error)
+    assert refusal.isprintable()
+    assert refusal
 
 
 @pytest.mark.parametrize(
@@ -228,7 +232,16 @@ def test_min_free_kbytes_offers_nothing_above_its_ceiling() -> None:
 
 @pytest.mark.parametrize(
     ("value", "mglru", "nothing"),
-    [(1, "0x0007", True), (3, "0x0007", True), (5, "0x0007", True), (7, "0x0007", False), (6, "0x0001", False), (1, "0x0000", False), (1, None, False), (1, "y", False)],
+    [
+        (1, "0x0007", True),
+        (3, "0x0007", True),
+        (5, "0x0007", True),
+        (7, "0x0007", False),
+        (6, "0x0001", False),
+        (1, "0x0000", False),
+        (1, None, False),
+        (1, "y", False),
+    ],
 )
 def test_with_the_multi_generational_lru_only_both_bits_together_reclaim(value: int, mglru: str | None, nothing: bool) -> None:
     assert reclaims_nothing(value, mglru) is nothing
@@ -288,8 +301,6 @@ def test_without_knowing_the_memory_of_any_node_min_free_kbytes_is_not_raised(tm
 
 @given(st.integers(1000, 10**6), st.integers(1000, 10**6))
 def test_a_raise_goes_up_by_a_tenth_at_most_and_arrives(now: int, goal: int) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         path = root / "proc/sys/vm/min_free_kbytes"
@@ -298,7 +309,7 @@ def test_a_raise_goes_up_by_a_tenth_at_most_and_arrives(now: int, goal: int) -> 
         steps = [now, *(int(step) for step in knobs()["min_free_kbytes"].steps(str(goal), root))]
     assert steps[-1] == goal
     if goal > now:
-        assert all(before < after <= before + max(1, before // 10) for before, after in zip(steps, steps[1:], strict=False))
+        assert all(before < after <= before + max(1, before // 10) for before, after in pairwise(steps))
     else:
         assert len(steps) == 2
 

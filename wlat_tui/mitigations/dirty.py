@@ -22,14 +22,11 @@ _PATH = "proc/sys/vm"
 
 
 def available_bytes(root: Path) -> int | None:
-    """About what the kernel takes its ratios of (node_dirtyable_memory: free and file pages). Source: /proc/meminfo MemAvailable."""
-    found = re.search(r"^Mem(?:Available|Total):\s+([0-9]+) kB", _available_first(read_text(root / "proc/meminfo") or ""), re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
-
-
-def _available_first(meminfo: str) -> str:
-    """MemAvailable came with 3.14; before it, MemTotal is near enough for a comparison of limits."""
-    return "\n".join(sorted(meminfo.splitlines(), key=lambda line: not line.startswith("MemAvailable")))
+    """About what the kernel takes its ratios of (node_dirtyable_memory: free and file pages). Source: /proc/meminfo."""
+    rows = dict(re.findall(r"^(\w+):\s+([0-9]+) kB", read_text(root / "proc/meminfo") or "", re.MULTILINE))
+    # MemAvailable came with 3.14; before it, MemTotal is near enough for a comparison of limits
+    kbytes = rows.get("MemAvailable", rows.get("MemTotal"))
+    return None if kbytes is None else int(kbytes) * 1024
 
 
 def in_bytes(value: str | None, root: Path) -> int | None:
@@ -58,7 +55,7 @@ def refuse_limit(unit: str, number: int, root: Path) -> str | None:
     if unit == "bytes" and number < LEAST_LIMIT_BYTES:
         return f"{LIMIT.title}: below {LEAST_LIMIT_BYTES} bytes every writer of this host would be held up"
     if unit == "bytes" and (whole is None or number > whole * MOST_LIMIT_PCT // 100):
-        return f"{LIMIT.title}: more than {MOST_LIMIT_PCT} % of available memory in dirty pages could not be reclaimed when it is needed"
+        return f"{LIMIT.title}: more than {MOST_LIMIT_PCT} % of available memory could not be reclaimed when needed"
     if unit == "ratio" and not LEAST_LIMIT_PCT <= number <= MOST_LIMIT_PCT:
         return f"{LIMIT.title}: give a ratio from {LEAST_LIMIT_PCT} to {MOST_LIMIT_PCT} per cent"
     return _refuse_order(BACKGROUND.read(root), f"{unit} {number}", root)
@@ -67,9 +64,9 @@ def refuse_limit(unit: str, number: int, root: Path) -> str | None:
 def _refuse_order(background: str | None, limit: str | None, root: Path) -> str | None:
     low, high = in_bytes(background, root), in_bytes(limit, root)
     if low is None or high is None:
-        return "the background and the hard limit for dirty pages cannot be compared here (one of them or /proc/meminfo is missing)"
+        return "the two limits for dirty pages cannot be compared here (one of them, or /proc/meminfo, is missing)"
     if low >= high:
-        return f"the background limit ({background}) must stay below the limit ({limit}), else the kernel uses half of the limit instead"
+        return f"the background limit ({background}) must stay below the limit ({limit}), else the kernel uses half of that"
     return None
 
 

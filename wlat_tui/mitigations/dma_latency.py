@@ -29,12 +29,13 @@ class DmaLatency(WriterSetting):
         now = session.settings.dma_latency_us
         known = sorted({0, 20, *([now] if now >= 0 else [])})
         off = Choice("off", "off", "close /dev/cpu_dma_latency")
-        return (off, *(Choice(str(us), "no sleep at all" if us == 0 else f"{us} us at most", f"hold /dev/cpu_dma_latency open with {us}") for us in known))
+        labels = {us: f"{us} us at most" if us else "no sleep at all" for us in known}
+        return (off, *(Choice(str(us), label, f"hold /dev/cpu_dma_latency open with {us}") for us, label in labels.items()))
 
     def current(self, session: Session) -> str:
         return "off" if session.settings.dma_latency_us < 0 else str(session.settings.dma_latency_us)
 
-    def parse(self, value: str, session: Session) -> dict[str, Any]:  # noqa: ARG002
+    def parse(self, value: str, session: Session) -> dict[str, Any]:
         if value == "off":
             return {"dma_latency_us": -1}
         if not (value.isascii() and value.isdecimal() and len(value) <= 10 and int(value) <= LARGEST_US):

@@ -27,10 +27,10 @@ class DropCaches:
     confirm = "Drop the page cache of the whole host? Every program will read from disk again."
     """The question to ask before the request is made."""
 
-    def choices(self, session: Session) -> tuple[Choice, ...]:  # noqa: ARG002
+    def choices(self, session: Session) -> tuple[Choice, ...]:
         return (Choice("1", "drop now", "write 1 to /proc/sys/vm/drop_caches"),)
 
-    def current(self, session: Session) -> str | None:  # noqa: ARG002
+    def current(self, session: Session) -> str | None:
         """An action has no value."""
         return None
 
@@ -40,7 +40,7 @@ class DropCaches:
             return Unavailable("not known yet whether the page cache may be dropped here", None)
         return None if state.unavailable is None else Unavailable(state.unavailable, state.fix)
 
-    def request(self, value: str, session: Session) -> Request:  # noqa: ARG002
+    def request(self, value: str, session: Session) -> Request:
         if value.strip() != "1":
             raise ValueError("dropping the page cache takes only 1: clean pages")
         return Request()

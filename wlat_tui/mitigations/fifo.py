@@ -32,7 +32,7 @@ class Fifo(WriterSetting):
     refusals = (
         (
             "fifo",
-            "the kernel refuses SCHED_FIFO (needs CAP_SYS_NICE or a limit on rtprio; a cgroup without RT runtime refuses even root)",
+            "the kernel refuses SCHED_FIFO (it takes CAP_SYS_NICE or an rtprio limit; a cgroup may lack RT runtime)",
             "sudo wlat --fifo 10",
         ),
     )
@@ -46,7 +46,7 @@ class Fifo(WriterSetting):
     def current(self, session: Session) -> str:
         return str(session.settings.fifo_priority or "off")
 
-    def parse(self, value: str, session: Session) -> dict[str, Any]:  # noqa: ARG002
+    def parse(self, value: str, session: Session) -> dict[str, Any]:
         if value == "off":
             return {"fifo_priority": 0}
         if not (value.isascii() and value.isdecimal() and 1 <= int(value) <= HIGHEST_PRIORITY):

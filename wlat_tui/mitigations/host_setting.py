@@ -1,4 +1,4 @@
-"""What mitigations that change the host have in common: the value comes from the session's knobs, the request goes to the keeper."""
+"""What mitigations that change the host have in common: values come from the session's knobs, requests go to the keeper."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HostSetting:
             return Unavailable(f"{self.knob.title} has not been read yet", None)
         return None if state.unavailable is None else Unavailable(state.unavailable, state.fix)
 
-    def request(self, value: str, session: Session) -> Request:  # noqa: ARG002 - others need it
+    def request(self, value: str, session: Session) -> Request:
         """``original`` gives the saved value back. Whether a value is safe on this host is judged by the keeper."""
         value = one_line(value)
         return SetKnob(self.knob.name, None if value == "original" else self.parse(value))

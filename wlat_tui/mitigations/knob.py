@@ -54,14 +54,15 @@ class SysctlKnob:
     def well_formed(self, value: str) -> bool:
         return re.fullmatch(r"0|[1-9][0-9]{0,9}", value, re.ASCII) is not None
 
-    def refuse(self, value: str, root: Path, original: str) -> str | None:  # noqa: ARG002 - others need them
+    def refuse(self, value: str, root: Path, original: str) -> str | None:
         if not self.well_formed(value):
             return f"{self.title} takes a whole number from {self.low} to {self.high}"
         if not self.low <= int(value) <= self.high:
-            return f"{self.title}={value} is outside {self.low} to {self.high}, the range wlat keeps to{self.advice and ': '}{self.advice}"
+            why = self.advice and f": {self.advice}"
+            return f"{self.title}={value} is outside {self.low} to {self.high}, the range wlat keeps to{why}"
         return None
 
-    def steps(self, value: str, root: Path) -> tuple[str, ...]:  # noqa: ARG002
+    def steps(self, value: str, root: Path) -> tuple[str, ...]:
         return (value,)
 
     def write(self, value: str, root: Path) -> None:
@@ -98,7 +99,7 @@ class WordKnob:
     def well_formed(self, value: str) -> bool:
         return value in self.words
 
-    def refuse(self, value: str, root: Path, original: str) -> str | None:  # noqa: ARG002
+    def refuse(self, value: str, root: Path, original: str) -> str | None:
         if value not in self.words:
             return f"{self.title} takes one of {', '.join(self.words)}"
         offered = self.offered(root)
@@ -107,7 +108,7 @@ class WordKnob:
             return f"{self.title} of this kernel does not know {value}, only {', '.join(offered)}"
         return None
 
-    def steps(self, value: str, root: Path) -> tuple[str, ...]:  # noqa: ARG002
+    def steps(self, value: str, root: Path) -> tuple[str, ...]:
         return (value,)
 
     def write(self, value: str, root: Path) -> None:
@@ -145,13 +146,13 @@ class PairKnob:
     def well_formed(self, value: str) -> bool:
         return re.fullmatch(r"ratio (0|[1-9][0-9]{0,2})|bytes [1-9][0-9]{0,14}", value, re.ASCII) is not None
 
-    def refuse(self, value: str, root: Path, original: str) -> str | None:  # noqa: ARG002
+    def refuse(self, value: str, root: Path, original: str) -> str | None:
         if not self.well_formed(value):
             return f"{self.title} takes a value such as 'ratio 10' (per cent of available memory) or 'bytes 268435456'"
         unit, number = value.split()
         return self._refuse(unit, int(number), root)
 
-    def steps(self, value: str, root: Path) -> tuple[str, ...]:  # noqa: ARG002
+    def steps(self, value: str, root: Path) -> tuple[str, ...]:
         return (value,)
 
     def write(self, value: str, root: Path) -> None:
@@ -163,7 +164,7 @@ class PairKnob:
 
 
 def blocked(knob: Knob, root: Path) -> Unavailable | None:
-    """Why this process cannot change the knob here, or None when it can. Opening for writing changes nothing in proc or sysfs."""
+    """Why this process cannot change the knob here; None: it can. Opening for writing changes nothing in proc or sysfs."""
     if knob.shown_only is not None:
         return Unavailable(knob.shown_only, None)
     try:
@@ -186,5 +187,7 @@ def writable_reason(error: OSError) -> str:
     if error.errno == errno.EROFS:
         return f"{error.filename} is mounted read-only, as in most containers; run wlat on the host itself"
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{error.filename} may only be written by root of the host (capabilities do not help: proc_sys_permission looks at the uid)"
+        return (
+            f"{error.filename} may only be written by root of the host (capabilities do not help: the kernel looks at the uid)"
+        )
     return f"{error.filename}: {error.strerror}"

@@ -20,7 +20,7 @@ STEP_PCT = 10
 
 
 class MinFreeKnob(SysctlKnob):
-    """Too high kills processes at once (Documentation/admin-guide/sysctl/vm.rst), too fast stalls every allocator (124 ms measured)."""
+    """Too high kills processes at once (sysctl/vm.rst in the kernel), too fast stalls every allocator (124 ms measured)."""
 
     def __init__(self) -> None:
         super().__init__("min_free_kbytes", 1024, 1 << 32)
@@ -29,17 +29,17 @@ class MinFreeKnob(SysctlKnob):
         if not self.well_formed(value):
             return f"{self.title} takes a whole number of kilobytes"
         if original.isdecimal() and int(value) < int(original):
-            return f"{self.title} below {original}, what it was, would take away reserves that drivers and the OOM killer count on"
+            return f"{self.title} below {original}, what it was, would take away reserves that drivers count on"
         smallest = smallest_node_kbytes(root)
         if smallest is None:
             return f"{self.title} cannot be judged, because no node says how much memory it has"
         ceiling = smallest * CEILING_PCT // 100
         if int(value) > ceiling:
-            return f"{self.title}={value} is over {ceiling}, {CEILING_PCT} % of the smallest node: too much reserve starts the OOM killer at once"
+            return f"{self.title}={value} is over {ceiling} ({CEILING_PCT} % of the smallest node): more invites the OOM killer"
         return None
 
     def steps(self, value: str, root: Path) -> tuple[str, ...]:
-        """A raise goes in steps of 10 %: one jump sends every allocator below min, into direct reclaim. Lowering takes nobody's memory."""
+        """A raise goes in steps of 10 %: one jump sends every allocator below min, into direct reclaim. Lowering needs none."""
         now, goal = int(self.read(root) or value), int(value)
         found = []
         while 0 < now < goal:
@@ -71,20 +71,19 @@ class MinFreeKbytes(HostSetting):
         "as min."
     )
     caution = (
-        "Takes memory away from everyone for as long as it is set, and the kernel remembers even after it was put back that someone "
-        "chose it (it no longer recomputes it by itself on hot-plug). Raised in steps of 10 %; watermark_scale_factor is the "
-        "gentler tool."
+        "Takes memory away from everyone for as long as it is set, and the kernel remembers even after it was put back that "
+        "someone chose it (it no longer recomputes it by itself on hot-plug). Raised in steps of 10 %; watermark_scale_factor "
+        "is the gentler tool."
     )
     knob = MinFreeKnob()
     typed = "a whole number of kilobytes"
 
     def choices(self, session: Session) -> tuple[Choice, ...]:
         base = self.original(session) or self.current(session)
-        totals = [node.total_bytes for node in session.host.nodes if node.has_memory and node.total_bytes] if session.host else []
+        nodes = session.host.nodes if session.host else ()
+        totals = [node.total_bytes for node in nodes if node.has_memory and node.total_bytes]
         if base is None or not base.isdecimal():
             return ()
         ceiling = min(totals, default=0) // 1024 * CEILING_PCT // 100
         offered = [(str(int(base) * factor), f"{factor} x what it was") for factor in (2, 4) if int(base) * factor <= ceiling]
         return self.numbers(session, ((base, "as it was"), *offered))
-
-

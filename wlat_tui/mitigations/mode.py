@@ -26,7 +26,7 @@ class WaitMode(WriterSetting):
         "(kernel.sched_rt_runtime_us=950000)."
     )
 
-    def choices(self, session: Session) -> tuple[Choice, ...]:  # noqa: ARG002
+    def choices(self, session: Session) -> tuple[Choice, ...]:
         return (
             Choice("sleep", "sleep", "clock_nanosleep() to an absolute CLOCK_MONOTONIC deadline"),
             Choice("spin", "spin", "read the clock in a loop until the deadline"),
@@ -35,7 +35,7 @@ class WaitMode(WriterSetting):
     def current(self, session: Session) -> str:
         return session.settings.mode.name.lower()
 
-    def parse(self, value: str, session: Session) -> dict[str, Any]:  # noqa: ARG002
+    def parse(self, value: str, session: Session) -> dict[str, Any]:
         if value.upper() not in Mode.__members__:
             raise ValueError(f"'{value[:40]}' is not a way to wait: give sleep or spin")
         return {"mode": Mode[value.upper()]}

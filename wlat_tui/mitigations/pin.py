@@ -31,13 +31,13 @@ class Pin(WriterSetting):
         found = [Choice(ANY, "any CPU", "sched_setaffinity() back to every CPU wlat was started with")]
         for node in session.host.nodes if session.host else ():
             if node.cpus:
-                found.append(Choice(f"node {node.node}", f"CPUs of node {node.node}", f"sched_setaffinity() of the writer to {format_cpulist(node.cpus)}"))
+                found.append(_choice(f"node {node.node}", f"CPUs of node {node.node}", format_cpulist(node.cpus)))
         cpu = session.writer.cpu if session.writer else -1
         if cpu >= 0:
-            found.append(Choice(str(cpu), f"CPU {cpu}, where it is now", f"sched_setaffinity() of the writer to {cpu}"))
+            found.append(_choice(str(cpu), f"CPU {cpu}, where it is now", str(cpu)))
         now = self.current(session)
         if now not in {choice.value for choice in found}:
-            found.append(Choice(now, f"CPUs {now}", f"sched_setaffinity() of the writer to {now}"))
+            found.append(_choice(now, f"CPUs {now}", now))
         return tuple(found)
 
     def current(self, session: Session) -> str:
@@ -61,6 +61,10 @@ class Pin(WriterSetting):
         if missing := sorted(set(cpus) - set(online)):
             raise ValueError(f"CPU {missing[0]} is not online here (online: {format_cpulist(online)})")
         return {"cpus": cpus}
+
+
+def _choice(value: str, label: str, cpus: str) -> Choice:
+    return Choice(value, label, f"sched_setaffinity() of the writer to {cpus}")
 
 
 def _cpus_of(number: int, session: Session) -> tuple[int, ...]:

@@ -72,4 +72,5 @@ def _value(policy: Policy, nodes: tuple[int, ...]) -> str:
 
 def _choice(policy: Policy, nodes: tuple[int, ...]) -> Choice:
     where = f" node {format_cpulist(nodes)}" if nodes else ""
-    return Choice(_value(policy, nodes), f"{policy.name.lower()}{where}", f"set_mempolicy({_CALLS[policy]}{where and ','}{where}) in the writer and the precursor")
+    call = f"set_mempolicy({_CALLS[policy]}{where and ','}{where})"
+    return Choice(_value(policy, nodes), f"{policy.name.lower()}{where}", f"{call} in the writer and the precursor")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _EFFECTS = {
     Method.FALLOCATE: "fallocate() the next segment: blocks on disk, but every page is still allocated inside write()",
-    Method.READ: "read the next segment into the page cache: pages are there, on ext4 their buffer heads are still allocated inside write()",
+    Method.READ: "read the next segment in: pages are there, on ext4 their buffer heads are still allocated inside write()",
     Method.WRITE: "overwrite the next segment in small pieces: pages and buffer heads are there, write() allocates nothing",
 }
 
@@ -40,8 +40,9 @@ class Prewarm(WriterSetting):
 
     def choices(self, session: Session) -> tuple[Choice, ...]:
         bytes_now = session.settings.prewarm_bytes
-        pairs = [(method, bytes_now) for method in _EFFECTS] + [(Method.WRITE, size) for size in (4 << 20, 64 << 20) if size != bytes_now]
-        ahead = (Choice(_value(method, size), f"{method.name.lower()}, {_size(size)} ahead", _EFFECTS[method]) for method, size in pairs)
+        pairs = [(method, bytes_now) for method in _EFFECTS]
+        pairs += [(Method.WRITE, size) for size in (4 << 20, 64 << 20) if size != bytes_now]
+        ahead = (Choice(_value(*pair), f"{pair[0].name.lower()}, {_size(pair[1])} ahead", _EFFECTS[pair[0]]) for pair in pairs)
         return (Choice("off", "off", "stop the precursor; every segment starts empty"), *ahead)
 
     def current(self, session: Session) -> str:
@@ -54,7 +55,9 @@ class Prewarm(WriterSetting):
         if words and words[0].upper() in Method.__members__:
             method = Method[words.pop(0).upper()]
         elif not words or not words[0][0].isdigit():
-            raise ValueError(f"'{value[:40]}' is not a way to prewarm: give off, fallocate, read or write, and how far ahead, such as 'write 16M'")
+            raise ValueError(
+                f"'{value[:40]}' is not a way to prewarm: give off, fallocate, read or write, and a distance: 'write 16M'"
+            )
         if not words:
             return {"prewarm": method}
         size = parse_size_bytes(" ".join(words))

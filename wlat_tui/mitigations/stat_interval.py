@@ -25,8 +25,8 @@ class StatInterval(HostSetting):
     knob = SysctlKnob("stat_interval", 0, 0)
     knob.shown_only = "shown only: changing it would change what is being measured"
 
-    def choices(self, session: Session) -> tuple[Choice, ...]:  # noqa: ARG002
+    def choices(self, session: Session) -> tuple[Choice, ...]:
         return ()
 
-    def parse(self, text: str) -> str:  # noqa: ARG002
+    def parse(self, text: str) -> str:
         raise ValueError("vm.stat_interval is shown only: changing it would change what is being measured")

@@ -28,4 +28,5 @@ class Swappiness(HostSetting):
     typed = "a number from 0 to 100 (200 since Linux 5.8)"
 
     def choices(self, session: Session) -> tuple[Choice, ...]:
-        return self.numbers(session, (("0", "swap only as a last resort"), ("10", "cache first"), ("60", "the default"), ("100", "both alike")))
+        known = (("0", "swap only as a last resort"), ("10", "cache first"), ("60", "the default"), ("100", "both alike"))
+        return self.numbers(session, known)

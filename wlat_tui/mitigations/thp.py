@@ -33,5 +33,5 @@ class Thp(HostSetting):
     knob = WordKnob("thp", FILE, tuple(_LABELS), touches=("min_free_kbytes",))
     typed = "always, madvise or never"
 
-    def choices(self, session: Session) -> tuple[Choice, ...]:  # noqa: ARG002
+    def choices(self, session: Session) -> tuple[Choice, ...]:
         return tuple(Choice(word, text, f"write {word} to /{FILE}") for word, text in _LABELS.items())

@@ -36,5 +36,5 @@ class ThpDefrag(HostSetting):
     knob = WordKnob("thp_defrag", FILE, tuple(_LABELS))
     typed = "one of " + ", ".join(_LABELS)
 
-    def choices(self, session: Session) -> tuple[Choice, ...]:  # noqa: ARG002
+    def choices(self, session: Session) -> tuple[Choice, ...]:
         return tuple(Choice(word, text, f"write {word} to /{FILE}") for word, text in _LABELS.items())

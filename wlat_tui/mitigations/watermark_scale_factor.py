@@ -29,4 +29,5 @@ class WatermarkScaleFactor(HostSetting):
     typed = "a number from 10 to 500"
 
     def choices(self, session: Session) -> tuple[Choice, ...]:
-        return self.numbers(session, (("10", "0.1 %, the default"), ("50", "0.5 %"), ("100", "1 %"), ("200", "2 %"), ("500", "5 %")))
+        known = (("10", "0.1 %, the default"), ("50", "0.5 %"), ("100", "1 %"), ("200", "2 %"), ("500", "5 %"))
+        return self.numbers(session, known)

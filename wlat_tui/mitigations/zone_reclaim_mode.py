@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wlat_tui.model.session import Session
 
 BITS = (
-    (1, "reclaim", "when a zone is below low, the allocating task reclaims clean unmapped cache on that node before another node is tried"),
+    (1, "reclaim", "below low, the allocating task reclaims clean unmapped cache of that node before another is tried"),
     (2, "write", "that reclaim may also write out dirty pages"),
     (4, "unmap", "that reclaim may also unmap and swap out pages"),
 )
