@@ -1,0 +1,194 @@
+"""What only root can show: proof by the kernel's own counters, full and failing disks, privileges given up."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.test_engine import MIB, SMALL, Seen, running, watch
+from wlat_tui.engine_client import Engine
+from wlat_tui.frame import Mode, Policy, Prewarm, WriteClass
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: tracefs, loop mounts, real-time priority"),
+]
+
+EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32), fs/ext4/ext4.h
+SHUTDOWN_WITHOUT_FLUSH = (2).to_bytes(4, "little")
+
+
+@contextmanager
+def tracefs(directory: Path) -> Iterator[Path]:
+    """A mount of tracefs for this test alone."""
+    directory.mkdir()
+    done = subprocess.run(["mount", "-t", "tracefs", "none", str(directory)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"tracefs cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+
+@contextmanager
+def allocations_of(tid: int, mounted: Path) -> Iterator[Path]:
+    """A private trace instance that records this thread's new page-cache pages and buffer heads."""
+    instance = mounted / "instances" / f"wlat-test-{os.getpid()}"
+    try:
+        instance.mkdir()
+    except OSError as error:
+        pytest.skip(f"no trace instance can be made here: {error.strerror}")
+    try:
+        for event, condition in (
+            ("filemap/mm_filemap_add_to_page_cache", f"common_pid=={tid}"),
+            ("kmem/kmem_cache_alloc", f'common_pid=={tid} && name=="buffer_head"'),
+        ):
+            (instance / "events" / event / "filter").write_text(condition)
+            (instance / "events" / event / "enable").write_text("1")
+        yield instance
+    finally:
+        (instance / "events" / "enable").write_text("0")
+        instance.rmdir()
+
+
+async def allocated(engine: Engine, seen: Seen, kind: WriteClass, mounted: Path) -> tuple[int, int, int]:
+    """Writes of this kind, pages added and buffer heads allocated by the writer, while it meets no other kind of new page."""
+    other = WriteClass.PREPARED if kind == WriteClass.NEW_PAGE else WriteClass.NEW_PAGE
+    first = await watch(engine, seen, lambda tick: tick.writes[kind] > 0 and tick.writes[other] == 0)
+    with allocations_of(first.tid, mounted) as instance:
+        begun = len(seen.ticks)
+        await watch(engine, seen, lambda _: sum(tick.writes[kind] for tick in seen.ticks[begun:]) >= 400)
+        text = (instance / "trace").read_text()
+    assert sum(tick.writes[other] for tick in seen.ticks[begun:]) == 0
+    touched = sum(tick.writes[kind] for tick in seen.ticks[begun:])
+    return touched, text.count("mm_filemap_add_to_page_cache:"), text.count("kmem_cache_alloc:")
+
+
+async def test_writes_into_prepared_pages_allocate_neither_pages_nor_buffer_heads(tmp_path: Path) -> None:
+    settings = replace(SMALL, segment_bytes=64 * MIB, prewarm_bytes=16 * MIB, disk_limit_bytes=256 * MIB)
+    with tracefs(tmp_path / "tracing") as mounted:
+        async with running(settings, tmp_path) as (engine, seen):
+            touched, pages, heads = await allocated(engine, seen, WriteClass.NEW_PAGE, mounted)
+            assert pages >= touched * 0.8, "the control: unprepared pages are allocated by the writer"
+            if heads == 0:
+                pytest.skip("this filesystem has no buffer heads")
+            assert heads >= touched * 0.8
+            await engine.change(replace(settings, prewarm=Prewarm.WRITE))
+            touched, pages, heads = await allocated(engine, seen, WriteClass.PREPARED, mounted)
+            assert touched >= 400
+            assert (pages, heads) == (0, 0)
+
+
+@contextmanager
+def small_ext4(directory: Path, size_bytes: int) -> Iterator[Path]:
+    """An ext4 filesystem in a file, mounted."""
+    if shutil.which("mkfs.ext4") is None or not Path("/dev/loop-control").exists():
+        pytest.skip("no mkfs.ext4 or no loop devices here")
+    image, mounted = directory / "image", directory / "mounted"
+    with image.open("wb") as file:
+        file.truncate(size_bytes)
+    mounted.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", str(image)], check=True)
+    if (done := subprocess.run(["mount", "-o", "loop", str(image), str(mounted)], capture_output=True, text=True)).returncode:
+        pytest.skip(f"a loop mount is refused here: {done.stderr.strip()}")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", str(mounted)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until the filesystem is full."""
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        file.writelines(itertools.repeat(b"x" * 65536))
+
+
+async def test_a_full_disk_is_said_and_the_writer_resumes_when_there_is_room(tmp_path: Path) -> None:
+    settings = replace(SMALL, interval_ns=50_000, write_bytes=1000)
+    with small_ext4(tmp_path, 64 * MIB) as disk:
+        async with running(settings, disk) as (engine, seen):
+            await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
+            fill(disk / "filler")
+            tick = await watch(engine, seen, lambda tick: tick.trouble != 0 and tick.error_slots > 0)
+            tick = await watch(engine, seen, lambda tick: tick.error == errno.ENOSPC)
+            assert tick.trouble_since_ns > 0
+            (disk / "filler").unlink()
+            await watch(engine, seen, lambda tick: tick.trouble == 0 and sum(tick.writes) > 100)
+        assert all(histogram.total == seen.writes for histogram in seen.counts.values())
+
+
+async def test_it_never_takes_the_last_of_a_disk(tmp_path: Path) -> None:
+    settings = replace(SMALL, interval_ns=50_000, write_bytes=4000, disk_limit_bytes=1 << 30)
+    with small_ext4(tmp_path, 64 * MIB) as disk:
+        total = os.statvfs(disk).f_blocks * os.statvfs(disk).f_frsize
+        async with running(settings, disk) as (engine, seen):
+            await watch(
+                engine, seen, lambda tick: tick.written_bytes > 0 and sum(t.written_bytes for t in seen.ticks) > 2 * total
+            )
+            assert max(tick.trouble for tick in seen.ticks) == 0
+            space = os.statvfs(disk)
+            assert space.f_bavail * space.f_frsize > total / 20 - 3 * settings.segment_bytes
+
+
+async def test_a_failing_filesystem_is_said_and_leaving_still_works(tmp_path: Path) -> None:
+    with small_ext4(tmp_path, 64 * MIB) as disk:
+        async with running(SMALL, disk) as (engine, seen):
+            await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
+            directory = os.open(disk, os.O_RDONLY)
+            try:
+                fcntl.ioctl(directory, EXT4_IOC_SHUTDOWN, SHUTDOWN_WITHOUT_FLUSH)
+            finally:
+                os.close(directory)
+            tick = await watch(engine, seen, lambda tick: tick.trouble == 2 and tick.error_slots > 0)
+            assert tick.error in (errno.EIO, errno.EROFS, errno.ESHUTDOWN)
+            later = await watch(engine, seen, lambda tick: tick.error_slots > 0)
+            assert later.trouble_since_ns == tick.trouble_since_ns
+
+
+async def test_priority_policy_and_place_are_put_in_force_and_reported(tmp_path: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    settings = replace(
+        SMALL, fifo_priority=2, policy=Policy.BIND, policy_nodes=(0,), cpus=(cpus[-1],), dma_latency_us=50, mode=Mode.SLEEP
+    )
+    async with running(SMALL, tmp_path) as (engine, seen):
+        seq = await engine.change(settings)
+        tick = await watch(engine, seen, lambda tick: tick.settings_seq >= seq and sum(tick.writes) > 0)
+        tick = await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
+        assert not {"cpus", "policy", "fifo"} & set(tick.refused)
+        assert (tick.sched_policy, tick.sched_priority, tick.cpu) == (os.SCHED_FIFO, 2, cpus[-1])
+        assert "bind:0" in Path(f"/proc/{engine.pid}/task/{tick.tid}/numa_maps").read_text()
+        if len(cpus) > 1:
+            for task in Path(f"/proc/{engine.pid}/task").iterdir():
+                assert (cpus[-1] in os.sched_getaffinity(int(task.name))) == (int(task.name) == tick.tid)
+        seq = await engine.change(replace(settings, policy_nodes=(1000,), cpus=(4095,)))
+        tick = await watch(engine, seen, lambda tick: tick.settings_seq >= seq)
+        assert tick.refused["policy"] == errno.EINVAL
+        assert tick.refused["cpus"] == errno.EINVAL
+        assert tick.cpu == cpus[-1], "it stays where it was"
+
+
+def test_becoming_a_user_keeps_four_capabilities_and_no_root(tmp_path: Path) -> None:
+    program = (
+        "from wlat_tui.native import become; become(65534, 65534); import os; "
+        "print(os.getresuid(), os.getresgid(), os.getgroups()); print(open('/proc/self/status').read())"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.startswith("(65534, 65534, 65534) (65534, 65534, 65534) [65534]\n")
+    status = dict(line.split(":\t", 1) for line in done.stdout.splitlines() if ":\t" in line)
+    nice, ipc_lock, perfmon, resource = (1 << n for n in (23, 14, 38, 24))
+    assert int(status["CapPrm"], 16) & ~(nice | ipc_lock | perfmon | resource) == 0
+    assert int(status["CapEff"], 16) & ~(nice | ipc_lock | perfmon) == 0
+    assert int(status["CapEff"], 16) & nice
+    assert status["NoNewPrivs"] == "1"
