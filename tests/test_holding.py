@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mitigations.tree import SETTINGS, contents, kernel, make_tree, vm
@@ -63,6 +63,7 @@ def test_everything_is_put_back_in_reverse_order(held: Holding) -> None:
     assert [name for name in restored if name != "min_free_kbytes"] == [n for n in reversed(SETTINGS) if n != "min_free_kbytes"]
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(sorted(SETTINGS)), st.integers(0, 2)), max_size=12))
 def test_any_sequence_of_changes_and_restores_ends_where_it_began(moves: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patch:

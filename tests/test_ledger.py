@@ -10,7 +10,7 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mitigations.tree import BOOT_ID, OTHER_BOOT_ID
@@ -38,11 +38,13 @@ def write(directory: Path, boot_id: str = BOOT_ID) -> None:
     ledger.close()
 
 
+@settings(deadline=None)
 @given(entries)
 def test_what_is_encoded_decodes_to_the_same_entries_in_the_same_order(found: dict[str, Entry]) -> None:
     assert list(_decode(_encode(found)).items()) == list(found.items())
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_ledger_are_refused_with_a_reason_and_nothing_else(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -156,7 +156,8 @@ def carry_out(request: dict[str, Any], holding: Holding) -> dict[str, Any]:
         "restore": lambda: holding.restore(request["knob"]),
         "restore_all": holding.restore_all,
         "drop_caches": holding.drop_caches,
-        "bye": holding.restore_all,
+        # one that never got the lock has changed nothing, and leaves without a complaint
+        "bye": lambda: holding.restore_all() if holding.held else Outcome(True, "nothing was changed, nothing to put back"),
     }
     outcome = does[request["op"]]()
     return {"ok": outcome.ok, "message": outcome.message, "end": request["op"] == "bye"}
@@ -211,6 +212,8 @@ def spare_from_oom() -> list[str]:
     """Ask the OOM killer to take anyone else first: who else would put min_free_kbytes back? Returns why not, if so."""
     try:
         Path("/proc/self/oom_score_adj").write_text("-900\n", encoding="ascii")
+    except PermissionError:
+        return []  # a container without CAP_SYS_RESOURCE; nothing the user could do, and the ledger covers this death too
     except OSError as error:
         return [f"the keeper could not be spared from the OOM killer: {error.strerror}"]
     return []

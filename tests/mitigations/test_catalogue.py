@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mitigations.tree import SETTINGS, VM, make_tree
@@ -102,8 +102,8 @@ def test_every_choice_becomes_a_request_and_says_exactly_what_it_does(mitigation
 def test_what_is_in_force_is_one_of_the_choices(mitigation: Mitigation) -> None:
     odd = Settings(cpus=(0, 3), policy=Policy.BIND, policy_nodes=(0, 1), fifo_priority=33, dma_latency_us=7)
     odd = replace(odd, prewarm=Prewarm.READ, prewarm_bytes=3 << 20)
-    for settings in (Settings(), odd, replace(odd, mode=Mode.SPIN)):
-        found = session(settings=settings)
+    for wanted in (Settings(), odd, replace(odd, mode=Mode.SPIN)):
+        found = session(settings=wanted)
         choices = [choice.value for choice in mitigation.choices(found)]
         if choices and mitigation.name != "drop_caches":
             assert mitigation.current(found) in choices
@@ -130,6 +130,7 @@ def test_an_unavailable_knob_tells_the_reason_and_the_command(mitigation: Mitiga
 
 
 @EVERY
+@settings(deadline=None)
 @given(text=st.text(max_size=40))
 def test_anything_typed_is_a_request_or_one_sentence(mitigation: Mitigation, text: str) -> None:
     refusal = "fine"
@@ -299,6 +300,7 @@ def test_without_knowing_the_memory_of_any_node_min_free_kbytes_is_not_raised(tm
     assert "cannot be judged" in (knobs()["min_free_kbytes"].refuse("70000", root, "67584") or "")
 
 
+@settings(deadline=None)
 @given(st.integers(1000, 10**6), st.integers(1000, 10**6))
 def test_a_raise_goes_up_by_a_tenth_at_most_and_arrives(now: int, goal: int) -> None:
     with tempfile.TemporaryDirectory() as temporary:
