@@ -26,6 +26,11 @@ class Family:
     def members(self) -> list[psutil.Process]:
         return [process for process in (self.screen, self.engine, self.keeper) if process is not None]
 
+    @property
+    def keeper_pid(self) -> int:
+        assert self.keeper is not None
+        return int(self.keeper.pid)
+
     def alive(self) -> list[str]:
         """Those that still run, by name; a zombie is gone."""
         return [_words(process) for process in self.members() if _runs(process)]
@@ -38,12 +43,16 @@ class Family:
             raise AssertionError(f"{error}: {self.alive()} still run") from None
 
 
-def family(terminal: Terminal, *, with_keeper: bool = True, timeout_s: float = WAIT_S) -> Family:
-    """The processes of the wlat that runs in a terminal, once all of them do.
+def family(terminal: Terminal, *, with_keeper: bool = True) -> Family:
+    """The processes of the wlat that runs in a terminal, once all of them do. Raises AssertionError with the screen."""
+    try:
+        return family_of(psutil.Process(terminal.pid), with_keeper=with_keeper)
+    except (AssertionError, psutil.NoSuchProcess) as error:
+        raise AssertionError(f"{error}\n{terminal.dump()}") from None
 
-    The one that does the work is meant where there are two, as with sudo in front.
-    """
-    top = psutil.Process(terminal.pid)
+
+def family_of(top: psutil.Process, *, with_keeper: bool = True) -> Family:
+    """The processes of a wlat from its outermost one (a shell or strace may be in front), once all of them run."""
     found: dict[str, psutil.Process] = {}
 
     def complete() -> bool:
@@ -52,10 +61,7 @@ def family(terminal: Terminal, *, with_keeper: bool = True, timeout_s: float = W
                 found[role] = process
         return {"screen", "engine"} <= set(found) and ("keeper" in found or not with_keeper)
 
-    try:
-        eventually(complete, "screen, engine and keeper run", timeout_s)
-    except (AssertionError, psutil.NoSuchProcess) as error:
-        raise AssertionError(f"{error}: found {found}\n{terminal.dump()}") from error
+    eventually(complete, f"screen, engine and keeper run (found so far: {found})")
     return Family(found["screen"], found["engine"], found.get("keeper"))
 
 

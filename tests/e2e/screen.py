@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.e2e.host import RECLAIM
 from tests.e2e.terminal import Terminal, eventually, read_text
 from wlat_tui.mitigations import catalogue
@@ -10,10 +12,18 @@ READY = "Worst write() latency"
 HINT = "or type another value here"
 
 
+def open_dialog(terminal: Terminal, name: str) -> None:
+    """Go to a mitigation's line, wait until it shows a value, and press Enter."""
+    names = [mitigation.name for mitigation in catalogue()]
+    title = catalogue()[names.index(name)].title[:18]
+    terminal.press("3", "g", *["down"] * names.index(name))
+    terminal.wait_for(re.compile(rf"{re.escape(title)} +(?!n/a)\S"))
+    terminal.press("enter")
+
+
 def choose(terminal: Terminal, name: str, value: str) -> None:
     """Open the dialog of a setting under /proc/sys/vm and apply a value by typing it. Returns before it is done."""
-    names = [mitigation.name for mitigation in catalogue()]
-    terminal.press("3", "g", *["down"] * names.index(name), "enter")
+    open_dialog(terminal, name)
     terminal.wait_for(lambda text: "Enter  apply" in text and HINT in text and f"/{name}" in text)
     # Textual gives bound keys (Tab, Enter) and typed ones to different queues: a burst of both arrives in another order
     terminal.press("tab")

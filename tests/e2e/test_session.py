@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.host import RECLAIM, family, strays
 from tests.e2e.installation import Installation
-from tests.e2e.screen import READY, reclaim_locally
+from tests.e2e.screen import READY, open_dialog, reclaim_locally
 from tests.e2e.terminal import Terminal, eventually, read_text
 
 FIGURE = re.compile(r"p99\D+\d")
@@ -99,14 +99,16 @@ def test_a_killed_screen_is_cleaned_up_after(wlat: Installation, target: Path, r
 
 @pytest.mark.root
 def test_a_second_wlat_on_the_host_is_read_only(wlat: Installation, target: Path, real_knobs: Mapping[Path, str]) -> None:
-    with Terminal([wlat.wlat], cwd=target) as first, Terminal([wlat.wlat], cwd=target) as second:
+    with Terminal([wlat.wlat], cwd=target) as first:
         first.wait_for(FIGURE)
         reclaim_locally(first)
-        second.wait_for(FIGURE)
-        second.press("3")
-        second.wait_for(re.compile("another wlat|read-only"))
-        second.press("q")
-        assert second.wait() == 0
+        with Terminal([wlat.wlat], cwd=target) as second:
+            second.wait_for(FIGURE)
+            open_dialog(second, "zone_reclaim_mode")
+            said = second.wait_for("Cannot be applied")
+            assert f"pid {family(first).keeper_pid}" in said
+            second.press("esc", "q")
+            assert second.wait() == 0, second.dump()
         assert read_text(RECLAIM) == "1", "the second one must not put back what the first one changed"
         first.press("q")
         assert first.wait() == 0
@@ -118,7 +120,7 @@ def test_a_second_wlat_on_the_host_is_read_only(wlat: Installation, target: Path
 def test_read_only_offers_no_change(wlat: Installation, target: Path, real_knobs: Mapping[Path, str]) -> None:
     with Terminal([wlat.wlat, "--read-only"], cwd=target) as terminal:
         terminal.wait_for(FIGURE)
-        terminal.press("3", "g", "enter")
+        open_dialog(terminal, "zone_reclaim_mode")
         screen = terminal.wait_for("Cannot be applied")
         assert "Enter  apply" not in screen
         terminal.press("esc", "q")

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from tests.numa.kernel import Unavailable, prepare, tool
 
+DISTANCE = 21
+"""Not the 20 that Linux assumes without a table, so that a test can tell the two apart."""
 UNITS = {"M": 1 << 20, "G": 1 << 30}
 
 
@@ -50,7 +52,7 @@ class Guest:
     Args:
         mem: Memory of each node, such as "2G" or "512M"; "0" makes a node without memory.
         cpus: CPUs of each node, such as "0" or "0-1"; "" makes a node without CPUs.
-        distance: SLIT distance between any two nodes (the kernel's own default is 20).
+        distance: SLIT distance between any two nodes other than itself.
         fs: Filesystem on /data, "ext4" or "xfs".
         disk: Size of /data (sparse on this machine).
         kernel: Series of the Debian kernel, such as "6.1" or "6.12".
@@ -58,7 +60,7 @@ class Guest:
 
     mem: tuple[str, ...] = ("2G", "1G")
     cpus: tuple[str, ...] = ("0", "1")
-    distance: int = 21
+    distance: int = DISTANCE
     fs: str = "ext4"
     disk: str = "2G"
     kernel: str = "6.12"

@@ -1,0 +1,31 @@
+"""wlat on kernels that really have two nodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.numa.guest import Guest
+
+pytestmark = pytest.mark.numa
+INSIDE = "WLAT_TEST_PATIENCE=3 python -m pytest -p no:cacheprovider -p no:hypothesispytest -x -v --tb=short tests/numa/inside_guest.py"
+
+
+def booted(guest: Guest) -> Guest:
+    if reason := guest.unavailable():
+        pytest.skip(reason)
+    return guest
+
+
+@pytest.mark.parametrize(("kernel", "fs"), [("6.12", "ext4"), ("6.1", "xfs")])
+def test_wlat_sees_both_nodes_and_its_switches_act_and_are_put_back(kernel: str, fs: str) -> None:
+    """Runs the tests of inside_guest.py in a guest; their report is this one's failure message."""
+    output = booted(Guest(mem=("2G", "1G"), cpus=("0", "1"), fs=fs, kernel=kernel)).run(INSIDE, timeout_s=400).check()
+    assert " passed" in output, output
+    assert "skipped" not in output, output
+
+
+def test_a_guest_reports_what_its_script_did() -> None:
+    result = booted(Guest(mem=("1G", "0"), cpus=("0", ""))).run("cat /sys/devices/system/node/has_memory; uname -r; exit 3")
+    memory_nodes, release = result.output.split()
+    assert (result.status, memory_nodes) == (3, "0"), result
+    assert release.startswith("6.12")
