@@ -227,8 +227,9 @@ class Keeper:
         pipe = asyncio.subprocess.PIPE
         try:
             # what the terminal sends (Ctrl-C, hang-up) must not reach it before we are done
+            sudo = self._command[:1] == SUDO[:1]
             process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/", limit=1 << 20, **apart(self._command[:1] == SUDO[:1])
+                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/", limit=1 << 20, **apart(sudo)
             )
         except OSError as error:
             raise KeeperError(f"{self._command[0]} could not be started: {error.strerror}") from error
