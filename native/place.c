@@ -146,7 +146,7 @@ int wl_lock_code(void)
 {
 	int error = 0, one;
 	dl_iterate_phdr(lock_if_ours, &error);
-	if ((one = lock_page_of((uintptr_t)write)) != 0)
+	if ((one = lock_page_of((uintptr_t)syscall)) != 0)
 		error = one;
 	if ((one = lock_page_of((uintptr_t)clock_nanosleep)) != 0)
 		error = one;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ static inline void wl_relax(void)
 
 static inline ssize_t wl_put(int fd, const void *bytes, size_t n)
 {
-	return write(fd, bytes, n);
+	/* not write(): in a process with threads glibc wraps that in two atomic exchanges, for cancellation */
+	return syscall(SYS_write, fd, bytes, n);
 }
 
 #endif

@@ -6,7 +6,7 @@ import struct
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wlat_tui.frame import HistogramDelta, Policy, Settings, Span, WriteClass
@@ -37,6 +37,7 @@ def from_values(values: list[int]) -> Histogram:
     return histogram
 
 
+@settings(deadline=None)
 @given(st.integers(0, HOUR_NS))
 def test_a_duration_lands_in_the_bucket_that_holds_it_to_three_digits(duration_ns: int) -> None:
     low, high = bucket_bounds_ns(bucket_of_ns(duration_ns))
@@ -44,6 +45,7 @@ def test_a_duration_lands_in_the_bucket_that_holds_it_to_three_digits(duration_n
     assert high - low <= low / 1000
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, HOUR_NS), min_size=1, max_size=200), st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_quantiles_are_those_of_the_sorted_durations(values: list[int], fractions: list[float]) -> None:
     fractions.sort()
@@ -53,6 +55,7 @@ def test_quantiles_are_those_of_the_sorted_durations(values: list[int], fraction
         assert bucket_bounds_ns(bucket_of_ns(ordered[rank - 1]))[1] == found
 
 
+@settings(deadline=None)
 @given(BUCKETS, BUCKETS)
 def test_what_was_added_can_be_taken_away_again(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
     histogram = Histogram()
@@ -64,6 +67,7 @@ def test_what_was_added_can_be_taken_away_again(first: list[tuple[int, int]], se
     assert list(histogram.buckets()) == before
 
 
+@settings(deadline=None)
 @given(BUCKETS, BUCKETS)
 def test_merging_is_adding_and_a_copy_is_independent(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
     one, other, both = Histogram(), Histogram(), Histogram()
@@ -120,6 +124,7 @@ def test_the_default_settings_are_accepted_and_each_bad_one_is_named() -> None:
     assert refuse_settings(Settings(write_bytes=-1)) == "write_bytes -1 is out of range"
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 4095)), st.sets(st.integers(0, 1023)), st.integers(0, 2**64 - 1))
 def test_cpus_and_nodes_become_bits(cpus: set[int], nodes: set[int], seq: int) -> None:
     message = pack_settings(Settings(cpus=tuple(cpus), policy_nodes=tuple(nodes)), seq)
@@ -140,6 +145,7 @@ def test_every_setting_is_sent() -> None:
         assert pack_settings(replace(Settings(), **{name: value}), 1) != plain  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=3000))
 def test_a_stream_that_is_not_of_ticks_ends_in_one_sentence(data: bytes) -> None:
     reader = TickReader()
