@@ -16,6 +16,7 @@ from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding
 from textual.containers import Container
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -100,6 +101,7 @@ class WlatApp(App[int]):
         self._picture_dir = picture_dir or user_state_path("wlat") / "screenshots"
         self._show_chart: bool | None = None
         self._leaving = False
+        self._cells = Size(0, 0)
         self._fresh = False
         self._drawn_once = False
         self._sent_before = (0, 0)
@@ -136,6 +138,7 @@ class WlatApp(App[int]):
         self.screen.set_class(self._glyphs is ASCII, "ascii")
         if self.terminal is not None:
             self.terminal.ascii_only = self._glyphs is ASCII
+        self._cells = self.size
         self._arrange()
         self.mitigations.focus()
         self._timer = self.set_interval(1 / self._hz, self.draw)
@@ -172,7 +175,7 @@ class WlatApp(App[int]):
         self._count_sent(terminal)
         rows = self.nodes.row_count()
         for panel in self.panels:
-            if panel.display or panel is self.status:
+            if panel.display or panel is self.nodes:
                 panel.show(self.session)
         if not self._drawn_once or rows != self.nodes.row_count():
             self._drawn_once = True
@@ -189,6 +192,7 @@ class WlatApp(App[int]):
     def on_resize(self, event: events.Resize) -> None:
         if self.terminal is not None:
             self.terminal.resized(event.size.width, event.size.height)
+        self._cells = event.size  # App.size still is the old one here
         self._arrange()
 
     def on_panel_activated(self, message: Panel.Activated) -> None:
@@ -196,7 +200,7 @@ class WlatApp(App[int]):
             self._arrange()
 
     def _arrange(self) -> None:
-        width, height = self.size
+        width, height = self._cells
         if not self.screen_stack or not self.screen_stack[0].is_mounted:
             return
         base = self.screen_stack[0]

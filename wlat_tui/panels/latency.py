@@ -37,6 +37,8 @@ class LatencyPanel(Panel):
         self._threshold_ns = 0
         self._worst_now_ns: int | None = None
         self._stalls = 0
+        self._session: Session | None = None
+        self._at_ns = 0
         self._inflight_ns: int | None = None
         self._figures_at_ns: int | None = None
 
@@ -44,14 +46,9 @@ class LatencyPanel(Panel):
         self._threshold_ns = session.settings.threshold_ns
         headline = session.headline()
         self._worst_now_ns, self._stalls = headline.worst_now_ns, headline.stalls
-        count = self._bar_cells(self.size.width)
-        begin_ns, end_ns = aligned(session.now_ns, count * _COLUMN_NS, count)
-        self._columns = session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count)
         self._inflight_ns = headline.inflight_ns
-        if self._inflight_ns is not None and self._columns:
-            # it will be at least this long: a stuck write must be seen growing, not only once it has returned
-            last = self._columns[-1]
-            self._columns[-1] = replace(last, max_ns=max(last.max_ns or 0, self._inflight_ns), has_gap=False)
+        self._session, self._at_ns = session, session.now_ns
+        self._cut(session, self._bar_cells(self.size.width))
         ever = session.worst_ever(Span.RESPONSE)
         self._axis = self._axis.grown_for(max(0 if ever is None else ever.response_ns, self._inflight_ns or 0))
         # percentiles change slowly and merging histograms costs more than drawing: once a second is enough
@@ -63,6 +60,15 @@ class LatencyPanel(Panel):
                 (session.window(Span.RESPONSE), session.whole(Span.RESPONSE)),
                 {kind: session.window(Span.SERVICE, kind) for kind in WriteClass},
             )
+
+    def _cut(self, session: Session, count: int) -> None:
+        """Reduce the series to *count* columns, as of the last moment that was taken."""
+        begin_ns, end_ns = aligned(self._at_ns, count * _COLUMN_NS, count)
+        self._columns = session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count)
+        if self._inflight_ns is not None and self._columns:
+            # it will be at least this long: a stuck write must be seen growing, not only once it has returned
+            last = self._columns[-1]
+            self._columns[-1] = replace(last, max_ns=max(last.max_ns or 0, self._inflight_ns), has_gap=False)
 
     def remark(self) -> Line:
         now = self._worst_now_ns
@@ -78,8 +84,10 @@ class LatencyPanel(Panel):
         )
 
     def body(self, width: int, height: int) -> list[Line]:
-        if self._figures is None:
+        if self._figures is None or self._session is None:
             return []
+        if len(self._columns) != self._bar_cells(width):  # resized, perhaps while paused
+            self._cut(self._session, self._bar_cells(width))
         if width >= _BESIDE_CELLS:
             bars = self._bars(height)
             left = LABEL_CELLS + self._bar_cells(width) + 2

@@ -58,12 +58,13 @@ def history(view: HistoryView, width: int, height: int, glyphs: Glyphs) -> list[
 
 
 def _legend(view: HistoryView, width: int, glyphs: Glyphs) -> Line:
-    spans: list[Span] = [(" headroom above the low watermark, lowest per column ", "label")]
     shown = list(view.headroom)[:_MOST_NODES]
+    hidden = len(view.headroom) - len(shown)
+    spans: list[Span] = [(" headroom above the low watermark", "label")]
+    if hidden:
+        spans.append((f" ({hidden} roomier nodes not drawn)", "dim"))
     for index, node in enumerate(shown):
-        spans.append((f" {glyphs.rule * 2} node {node}", NODE_ROLES[index]))
-    if len(view.headroom) > len(shown):
-        spans.append((f"  ({len(view.headroom) - len(shown)} roomier nodes not drawn)", "dim"))
+        spans.append((f"  {glyphs.rule * 2} node {node}", NODE_ROLES[index]))
     return fit(merged(spans), width, glyphs.ellipsis)
 
 

@@ -79,7 +79,7 @@ def _level(column: Column | None, height: int, steps: int, axis: LogAxis) -> int
     """Glyph steps of a bar. A decade's value ends in the middle of its labelled row, where the threshold's dashes are too."""
     if column is None or column.max_ns is None:
         return 0
-    return max(1, round((0.5 + axis.fraction(column.max_ns) * (height - 1)) * steps))
+    return max(1, int(round((0.5 + axis.fraction(column.max_ns) * (height - 1)) * steps, 6) + 0.5))
 
 
 def _cell(

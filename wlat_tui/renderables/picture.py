@@ -112,6 +112,10 @@ class Picture:
             styles.extend([""] * missing)
         cells = list(text) if text.isascii() or cell_len(text) == len(text) else _split_cells(text)
         end = self._x + len(cells)
+        if self._x < len(chars) and not chars[self._x]:  # overwriting one half of a wide character leaves a blank
+            chars[self._x - 1] = " "
+        if end < len(chars) and not chars[end]:
+            chars[end] = " "
         chars[self._x : end] = cells
         styles[self._x : end] = [self._style] * len(cells)
         self._x = end

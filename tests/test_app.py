@@ -1,0 +1,452 @@
+"""The live screen, driven through its keys on the scripted source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList
+
+from wlat_tui.app import WlatApp
+from wlat_tui.frame import Frame
+from wlat_tui.mitigations import Mitigation, catalogue
+from wlat_tui.model.session import Session
+from wlat_tui.renderables.line import plain
+from wlat_tui.screens.dialogs import ConfirmDialog, MitigationDialog
+from wlat_tui.screens.help import HelpScreen
+from wlat_tui.sources import DropCaches, Outcome, ReadZones, Request, SetKnob
+from wlat_tui.sources.scripted import Scenario, ScriptedSource
+
+WAIT_S = 20.0
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+class Watched(ScriptedSource):
+    """A scripted source that remembers what it was asked and whether it was closed."""
+
+    closed = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, realtime=False, **kwargs)
+        self.requests: list[Request] = []
+
+    async def apply(self, request: Request) -> Outcome:
+        self.requests.append(request)
+        return await super().apply(request)
+
+    async def close(self) -> None:
+        self.closed += 1
+        await super().close()
+
+
+def an_app(scenario: Scenario = "story", frames: int = 60, read_only: str | None = None, **options: Any) -> WlatApp:
+    """An app that has folded *frames* frames and gets exactly one more: a still picture."""
+    source = Still(scenario, frames)
+    source.read_only = read_only
+    app = WlatApp(source, ascii=options.pop("ascii", False), **options)
+    for frame in made(scenario, frames):
+        app.session.fold(frame)
+    return app
+
+
+@cache
+def made(scenario: Scenario, count: int) -> tuple[Frame, ...]:
+    """Making up 300 frames takes seconds: each story is told once for all tests."""
+    source = ScriptedSource(scenario=scenario, realtime=False)
+    return tuple(source.next_frame() for _ in range(count))
+
+
+class Still(Watched):
+    """A source that has one frame left to tell."""
+
+    def __init__(self, scenario: Scenario, told: int) -> None:
+        super().__init__(scenario=scenario)
+        self._last = made(scenario, told + 1)[-1]
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        yield self._last
+        await asyncio.Event().wait()
+
+
+async def until(pilot: Pilot[Any], condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await pilot.pause(0.01)
+    await pilot.pause()
+
+
+def screen_text(app: WlatApp) -> str:
+    return "\n".join(plain(line) for panel in app.panels if panel.display for line in panel._lines)
+
+
+def source_of(app: WlatApp) -> Watched:
+    assert isinstance(app.source, Watched)
+    return app.source
+
+
+async def ready(app: WlatApp, pilot: Pilot[Any]) -> None:
+    await until(pilot, lambda: app.mitigations.ready and app.nodes.ready)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_everything_is_on_the_screen_at_every_size(size: tuple[int, int]) -> None:
+    app = an_app("told", 100)
+    async with app.run_test(size=size) as pilot:
+        await ready(app, pilot)
+        text = screen_text(app)
+        for word in ("DEMO", "ext4", "writes/s", "Worst write() latency", "100ms", "p99.99", "session", "NUMA nodes", "kswapd"):
+            assert word in text
+        assert "Mitigations" in text
+        assert (size != (80, 24)) == ("headroom above the low watermark" in text)
+
+
+async def test_a_terminal_that_is_too_small_gets_a_sentence_and_recovers() -> None:
+    app = an_app()
+    async with app.run_test(size=(50, 12)) as pilot:
+        await until(pilot, lambda: app.session.frames > 60)
+        assert not app.nodes.is_on_screen
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: app.nodes.size.height > 0)
+        assert "NUMA nodes" in screen_text(app)
+
+
+async def test_a_storm_of_resizes_ends_in_a_whole_picture() -> None:
+    app = an_app("told", 100)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        for width, height in [(60, 15), (300, 100), (40, 10), (131, 33), (61, 16), (200, 60)] * 2:
+            await pilot.resize_terminal(width, height)
+        await until(pilot, lambda: app.latency.size.width == 200)
+        assert "now" in screen_text(app)
+        assert sum(panel.size.height for panel in (app.status, app.latency, app.history, app.nodes, app.keys)) == 60
+
+
+@pytest.mark.parametrize(("key", "panel"), [("1", "latency"), ("2", "nodes"), ("3", "mitigations")])
+async def test_a_number_goes_to_its_panel(key: str, panel: str) -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("tab", key)
+        assert app.focused is not None
+        assert app.focused.id == panel
+
+
+async def test_the_chart_takes_the_place_of_the_bars_where_there_is_no_room_for_both() -> None:
+    app = an_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        assert app.latency.display
+        await pilot.press("4")
+        await until(pilot, lambda: app.history.display and "span" in screen_text(app))
+        assert not app.latency.display
+        await pilot.press("4")
+        await until(pilot, lambda: app.latency.display and not app.history.display)
+
+
+async def test_zoom_changes_the_time_that_the_chart_spans() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        assert "span 2min" in screen_text(app)
+        await pilot.press("minus")
+        assert "span 5min" in screen_text(app)
+        await pilot.press(*["plus"] * 20)
+        assert "span 10s" in screen_text(app)
+        await pilot.press(*["minus"] * 20)
+        assert "span 24h" in screen_text(app)
+
+
+async def test_enter_opens_a_node_and_shows_its_zones() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        assert "Normal" not in screen_text(app)
+        await pilot.press("2", "enter")
+        await until(pilot, lambda: "Normal" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "Normal" not in screen_text(app))
+
+
+async def test_a_click_opens_a_node_too() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        await pilot.click("#nodes", offset=(3, 2))
+        await until(pilot, lambda: "Normal" in screen_text(app))
+
+
+async def test_64_nodes_can_be_walked_through() -> None:
+    app = an_app("many_nodes", 10)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        assert "more" in screen_text(app)
+        await pilot.press("2", "end")
+        last = max(app.session.nodes)
+        await until(pilot, lambda: f"{last}" in plain(app.nodes._lines[-1]))
+        await pilot.press("home")
+        await until(pilot, lambda: " 0 " in plain(app.nodes._lines[1]))
+
+
+async def test_pausing_freezes_the_view_and_not_the_model() -> None:
+    source = Watched()
+    app = WlatApp(source, ascii=False, refresh_hz=20)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("p")
+        await until(pilot, lambda: "PAUSED" in screen_text(app))
+        frozen, folded = screen_text(app), app.session.frames
+        await until(pilot, lambda: app.session.frames > folded + 20)
+        app.draw()
+        assert screen_text(app) == frozen
+        await pilot.press("space")
+        await until(pilot, lambda: "PAUSED" not in screen_text(app) and screen_text(app) != frozen)
+
+
+async def open_dialog(app: WlatApp, pilot: Pilot[Any], name: str) -> MitigationDialog:
+    await ready(app, pilot)
+    names = [m.name for m in app.mitigations._mitigations]
+    await pilot.press("3", "home", *["down"] * names.index(name), "enter")
+    await until(pilot, lambda: isinstance(app.screen, MitigationDialog))
+    assert isinstance(app.screen, MitigationDialog)
+    return app.screen
+
+
+async def test_nothing_is_asked_of_the_source_until_a_choice_is_made_in_the_dialog() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_dialog(app, pilot, "min_free_kbytes")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, MitigationDialog))
+        assert source_of(app).requests == []
+
+
+async def test_a_choice_is_applied_with_enter() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        dialog = await open_dialog(app, pilot, "min_free_kbytes")
+        assert dialog.query_one(OptionList).has_focus
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: source_of(app).requests)
+        (request,) = source_of(app).requests
+        assert isinstance(request, SetKnob)
+        assert request.knob == "min_free_kbytes"
+
+
+async def test_a_typed_value_is_applied_and_a_wrong_one_is_refused_in_the_dialog() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        dialog = await open_dialog(app, pilot, "min_free_kbytes")
+        dialog.query_one(Input).focus()
+        await pilot.press(*"lots", "enter")
+        await pilot.pause()
+        assert app.screen is dialog
+        assert source_of(app).requests == []
+        dialog.query_one(Input).value = "180224"
+        await pilot.press("enter")
+        await until(pilot, lambda: source_of(app).requests)
+        assert source_of(app).requests == [SetKnob("min_free_kbytes", "180224")]
+
+
+class Allowed:
+    """A mitigation that may be used, whatever the source knows about it."""
+
+    def __init__(self, mitigation: Mitigation) -> None:
+        self._mitigation = mitigation
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._mitigation, name)
+
+    def unavailable(self, _session: Session) -> None:
+        return None
+
+
+async def test_dropping_caches_asks_again_and_enter_is_no() -> None:
+    drop = next(m for m in catalogue() if m.name == "drop_caches")
+    app = an_app(mitigations=[cast(Mitigation, Allowed(drop))])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_dialog(app, pilot, "drop_caches")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, MitigationDialog))
+        assert source_of(app).requests == []
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await until(pilot, lambda: source_of(app).requests)
+        assert source_of(app).requests == [DropCaches()]
+
+
+async def test_a_read_only_source_explains_and_offers_nothing() -> None:
+    app = an_app(read_only="this is a recording")
+    async with app.run_test(size=(120, 40)) as pilot:
+        dialog = await open_dialog(app, pilot, "min_free_kbytes")
+        assert not dialog.query(OptionList)
+        assert not dialog.query(Input)
+        await pilot.press("enter", "y", "escape")
+        await until(pilot, lambda: not isinstance(app.screen, MitigationDialog))
+        assert source_of(app).requests == []
+        assert "read-only" in screen_text(app)
+
+
+async def test_without_root_the_dialog_says_why_and_how() -> None:
+    app = an_app("degraded")
+    async with app.run_test(size=(120, 40)) as pilot:
+        dialog = await open_dialog(app, pilot, "min_free_kbytes")
+        unavailable = dialog._unavailable
+        assert unavailable is not None
+        assert not dialog.query(OptionList)
+        text = dialog._text().plain
+        assert unavailable.reason in text
+        assert unavailable.fix is None or unavailable.fix in text
+
+
+async def test_a_stuck_write_is_seen_growing() -> None:
+    app = WlatApp(Watched(scenario="inflight"), ascii=False, refresh_hz=20)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "inside the kernel for 3" in screen_text(app))
+        await until(pilot, lambda: "inside the kernel for 5" in screen_text(app))
+        assert "now over" in screen_text(app)
+
+
+async def test_trouble_is_told_with_its_reason() -> None:
+    app = an_app("trouble", 60)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        assert "ENOSPC" in screen_text(app)
+
+
+async def test_why_there_is_no_writer_is_told_whole_even_at_80_columns() -> None:
+    app = an_app("no_writer", 10)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        assert "choose another --dir" in screen_text(app)
+
+
+async def test_the_threshold_moves_in_steps() -> None:
+    app = WlatApp(Watched(), ascii=False)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("right_square_bracket")
+        await until(pilot, lambda: app.session.settings.threshold_ns == 2_000_000)
+        await pilot.press("left_square_bracket")
+        await until(pilot, lambda: app.session.settings.threshold_ns == 1_000_000)
+
+
+async def test_zones_are_read_on_request() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("z")
+        await until(pilot, lambda: ReadZones() in source_of(app).requests)
+
+
+async def test_the_help_shows_every_key() -> None:
+    app = an_app()
+    async with app.run_test(size=(100, 50)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        assert isinstance(app.screen, HelpScreen)
+        text = app.screen._text().plain
+        for binding in app.BINDINGS:
+            assert binding.tooltip in text  # type: ignore[union-attr]
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+
+
+async def test_low_bandwidth_hides_the_chart_and_sweeps() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        assert app.history.display
+        await pilot.press("b")
+        await until(pilot, lambda: "one sweep" in screen_text(app) and "low-bandwidth" in screen_text(app))
+        assert not app.history.display
+        await pilot.press("b")
+        await until(pilot, lambda: app.history.display and "one sweep" not in screen_text(app))
+
+
+async def test_pictures_are_saved_and_never_overwritten(tmp_path: Path) -> None:
+    app = an_app(picture_dir=tmp_path / "new")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("s", "s", "s")
+        await until(pilot, lambda: len(list((tmp_path / "new").glob("wlat-*.svg"))) == 3)
+
+
+async def test_themes_change_the_colours() -> None:
+    app = an_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        before = app.theme
+        await pilot.press("t")
+        await until(pilot, lambda: app.theme != before)
+
+
+async def test_plain_ascii_draws_only_ascii() -> None:
+    app = an_app("told", 100, ascii=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        assert screen_text(app).isascii()
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quitting_closes_the_source_before_the_screen(key: str) -> None:
+    app = an_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        await pilot.press(key)
+        await until(pilot, lambda: source_of(app).closed)
+    assert app.return_value == 0
+
+
+async def test_a_source_that_breaks_ends_the_screen_with_an_error() -> None:
+    class Broken(Watched):
+        async def frames(self) -> AsyncIterator[Frame]:
+            yield self.next_frame()
+            raise RuntimeError("the engine spoke nonsense")
+
+    app = WlatApp(Broken(), ascii=False)
+    with pytest.raises(Exception, match="nonsense"):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: not app.is_running)
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    app = pilot.app
+    assert isinstance(app, WlatApp)
+    await ready(app, pilot)
+
+
+async def pause(pilot: Pilot[Any]) -> None:
+    await settle(pilot)
+    await pilot.press("p")
+
+
+STATES: dict[str, tuple[Scenario, Callable[[Pilot[Any]], Awaitable[None]]]] = {
+    "normal": ("told", settle),
+    "without root": ("degraded", settle),
+    "paused": ("told", pause),
+    "below min": ("below_min", settle),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_screen_looks_as_it_did(snap_compare: Any, size: tuple[int, int], state: str) -> None:
+    scenario, before = STATES[state]
+    assert snap_compare(an_app(scenario, 250 if scenario == "told" else 60), terminal_size=size, run_before=before)
+
+
+def test_a_dialog_looks_as_it_did(snap_compare: Any) -> None:
+    async def before(pilot: Pilot[Any]) -> None:
+        assert isinstance(pilot.app, WlatApp)
+        await open_dialog(pilot.app, pilot, "zone_reclaim_mode")
+
+    assert snap_compare(an_app(), terminal_size=(100, 30), run_before=before)
