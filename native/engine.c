@@ -266,6 +266,7 @@ int wl_engine_run(int dir_fd, int in_fd, int out_fd)
 	static const int ignored[] = {SIGHUP, SIGPIPE, SIGXFSZ}; /* XFSZ: a file size limit is an EFBIG to be shown */
 	struct sigaction ignore = {.sa_handler = SIG_IGN}, continued = {.sa_handler = wl_writer_continued};
 	sigset_t blocked;
+	prctl(PR_SET_NAME, "wlat-engine");
 	sigemptyset(&blocked);
 	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
 		sigaction(ignored[i], &ignore, NULL);

@@ -170,7 +170,7 @@ async def test_stopping_leaves_no_process_and_a_terminal_signal_does_not_reach_i
     os.kill(engine.pid, signal.SIGHUP)
     await watch(engine, Seen(), lambda tick: sum(tick.writes) > 0)
     names = {(task / "comm").read_text().strip() for task in Path(f"/proc/{engine.pid}/task").iterdir()}
-    assert {"wlat-writer", "wlat-reporter", "wlat-janitor", "wlat-precursor"} <= names
+    assert {"wlat-engine", "wlat-writer", "wlat-reporter", "wlat-janitor", "wlat-precursor"} <= names
     assert await engine.stop() is None
     assert await engine.stop() is None
     assert not Path(f"/proc/{engine.pid}").exists()
