@@ -23,6 +23,7 @@ COMMANDS = {
     "completion": "wlat_tui.commands.completion:completion",
     "doctor": "wlat_tui.commands.doctor:doctor",
     "restore": "wlat_tui.commands.restore:restore",
+    "sudoers": "wlat_tui.commands.sudoers:sudoers",
     "topology": "wlat_tui.commands.topology:topology",
 }
 

@@ -11,10 +11,16 @@ from pathlib import Path
 
 from wlat_tui.frame import Settings, WriterTick
 from wlat_tui.native import TickReader, pack_settings, refuse_settings
+from wlat_tui.sudo import SUDO, apart
 
 _READ_BYTES = 1 << 18
 _LEAVE_S = 1.0
 _REASON_BYTES = 2000
+
+
+def engine_command() -> tuple[str, ...]:
+    """The command that runs the engine. ``-I``: no code from PYTHONPATH or the target directory where root may be."""
+    return sys.executable, "-I", "-m", "wlat_tui.engine"
 
 
 class EngineError(Exception):
@@ -49,16 +55,15 @@ class Engine:
         """
         if why := refuse_settings(settings):
             raise ValueError(why)
-        # -I: neither PYTHONPATH nor the target directory may bring code into a process that may be root
-        command = [*(("sudo", "-n", "--") if sudo else ()), sys.executable, "-I", "-m", "wlat_tui.engine"]
+        command = (*(SUDO if sudo else ()), *engine_command())
         pipe = asyncio.subprocess.PIPE
         try:
-            # a session of its own: Ctrl-C and a hang-up reach the screen only; the engine ends when its stdin does
+            # Ctrl-C and a hang-up reach the screen only; the engine ends when its stdin does
             process = await asyncio.create_subprocess_exec(
-                *command, cwd=directory, stdin=pipe, stdout=pipe, stderr=pipe, limit=_READ_BYTES, start_new_session=True
+                *command, cwd=directory, stdin=pipe, stdout=pipe, stderr=pipe, limit=_READ_BYTES, **apart(sudo)
             )
         except OSError as error:
-            raise EngineError(f"the engine cannot be started in {directory}: {error.strerror}") from error
+            raise EngineError(f"{command[0]} cannot be started in {directory}: {error.strerror}") from error
         engine = cls(process, settings)
         await engine.change(settings)
         return engine

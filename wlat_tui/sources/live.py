@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,8 @@ from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Knobs, open_knobs
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
-from wlat_tui.sources.readings import SECOND_NS, Readings
+from wlat_tui.sources.readings import Readings
+from wlat_tui.sudo import refusal
 
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 """Pauses before a dead engine is started again; the last one repeats."""
@@ -123,9 +125,10 @@ class LiveSource:
 
     async def _feed(self) -> None:
         """Keep an engine running and queue what it says; a dead one is started again after a pause."""
+        sudo = self._sudo
         for attempt in count():
             try:
-                self._engine = engine = await Engine.start(self._settings, self._directory, sudo=self._sudo)
+                self._engine = engine = await Engine.start(self._settings, self._directory, sudo=sudo)
                 try:
                     async for tick in engine.ticks():
                         self._tick.put_nowait(tick)
@@ -136,6 +139,11 @@ class LiveSource:
             else:
                 return  # it was asked to end
             self._engine = None
+            if sudo and (refused := refusal(reason) or (None if shutil.which("sudo") else "sudo is not installed")):
+                sudo = False
+                self._readings.set_privilege(privilege(sudo))
+                self._notices.append(f"{refused}: wlat goes on without root (3, then Enter says what helps)")
+                continue
             pause_s = RESTART_DELAYS_S[min(attempt, len(RESTART_DELAYS_S) - 1)]
             self._notices.append(f"{reason}; it is started again in {pause_s:g} s")
             self._tick.put_nowait(reason)

@@ -99,6 +99,10 @@ class Readings:
         self.spent_ns += time.perf_counter_ns() - began_ns
         return Reading(nodes, zones, vmstat, pressure, host, tuple(notices))
 
+    def set_privilege(self, privilege: str) -> None:
+        """What engine and keeper turned out to run as; the next reading tells it with the host."""
+        self._privilege, self._seen_nodes = privilege, None
+
     def close(self) -> None:
         self._nodes.close()
         self._kswapd.close()
