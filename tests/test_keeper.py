@@ -223,6 +223,15 @@ def test_the_second_keeper_shows_values_names_the_first_and_takes_over(root: Pat
     assert second.ask("set", knob="swappiness", value="10")["ok"]
 
 
+def test_a_keeper_that_never_got_the_lock_leaves_without_a_complaint(start: Callable[[], Child]) -> None:
+    first = start()
+    assert first.ask("hello")["read_only"] is None
+    second = start()
+    assert "another wlat" in second.ask("hello")["read_only"]
+    assert second.ask("bye")["ok"]
+    assert second.wait() == 0
+
+
 def kill_at_random_moments(
     begin: Callable[[], Child], moves: list[tuple[str, str]], settled: Callable[[], bool], rounds: int, seed: int
 ) -> int:
