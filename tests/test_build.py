@@ -8,15 +8,12 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import pytest
-
 NATIVE = Path(__file__).resolve().parent.parent / "native"
 QUESTION = "import build_hook; print(build_hook.missing_tools())"
 
 
 def missing_tools(**environment: str) -> str:
     """What the build says is missing, asked as pip's build asks: in a process of its own."""
-    pytest.importorskip("hatchling", reason="the build's own tools are not installed here")
     done = subprocess.run(
         [sys.executable, "-c", QUESTION], cwd=NATIVE, env=os.environ | environment, capture_output=True, text=True, check=True
     )
