@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import time
 
 from tests.e2e.host import RECLAIM
-from tests.e2e.terminal import Terminal, eventually, read_text
+from tests.e2e.terminal import ESCAPE_PAUSE_S, WAIT_S, Terminal, eventually, read_text
 from wlat_tui.mitigations import catalogue
 
 READY = "Worst write() latency"
@@ -17,7 +17,7 @@ def open_dialog(terminal: Terminal, name: str) -> None:
     names = [mitigation.name for mitigation in catalogue()]
     title = catalogue()[names.index(name)].title[:18]
     terminal.press("3", "g", *["down"] * names.index(name))
-    terminal.wait_for(re.compile(rf"{re.escape(title)} +(?!n/a)\S"))
+    terminal.wait_for(lambda text: any(title in line and " n/a" not in line for line in text.splitlines()))
     terminal.press("enter")
 
 
@@ -33,9 +33,10 @@ def choose(terminal: Terminal, name: str, value: str) -> None:
 
 def typed_into_the_field(terminal: Terminal, value: str) -> bool:
     """Type, and see whether the field had the focus already: its hint gives way to what is typed."""
+    time.sleep(ESCAPE_PAUSE_S)  # usually long enough for the focus, and typing once more is slow
     terminal.send(value)
     try:
-        terminal.wait_for(lambda text: HINT not in text, timeout_s=1)
+        terminal.wait_for(lambda text: HINT not in text, timeout_s=WAIT_S / 4)
     except AssertionError:
         return False
     return True

@@ -25,8 +25,10 @@ from types import TracebackType
 
 import pyte
 
-WAIT_S = 60.0 * float(os.environ.get("WLAT_TEST_PATIENCE", "1"))
-"""Long enough for a starved two-core machine (emulated guests ask for more); nothing passes later for it."""
+PATIENCE = float(os.environ.get("WLAT_TEST_PATIENCE", "1"))
+"""How much slower than an ordinary machine this one may be: emulated guests ask for more."""
+WAIT_S = 60.0 * PATIENCE
+"""Long enough for a starved two-core machine; nothing passes later for it."""
 # modes a fresh terminal has on; every other mode must be off again afterwards
 ON_AT_FIRST = {7, 25}
 # leftovers a user would notice: alternate screen, mouse, focus reports, bracketed paste, synchronised output, in-band resize
@@ -40,7 +42,7 @@ UNFINISHED = re.compile(rb"\x1b(?:\[[<>=?0-9;$ ]*)?\Z")
 QUESTION = re.compile(rb"\x1b\[(0?c|6n|\?2026\$p|\?2048\$p)")
 ANSWERS = {b"c": "\x1b[?64;1;2;22c", b"0c": "\x1b[?64;1;2;22c", b"?2026$p": "\x1b[?2026;2$y", b"?2048$p": "\x1b[?2048;0$y"}
 # a lone Escape is told from the start of a sequence by the pause after it
-ESCAPE_PAUSE_S = 0.3
+ESCAPE_PAUSE_S = 0.3 * PATIENCE
 KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "space": " ", "backspace": "\x7f"}
 KEYS |= {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D"}
 

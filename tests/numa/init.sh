@@ -26,6 +26,8 @@ mount -t tmpfs tmpfs /host/dev/shm
 mount -t tmpfs tmpfs /host/run
 mount -t tracefs tracefs /host/sys/kernel/tracing
 mount -o bind /job /host/job
+# what a wlat on this machine has changed is no business of the guest's
+rm -rf /host/var/lib/wlat
 ip link set lo up
 hostname guest
 

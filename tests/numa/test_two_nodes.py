@@ -7,7 +7,7 @@ import pytest
 from tests.numa.guest import Guest
 
 pytestmark = pytest.mark.numa
-INSIDE = "WLAT_TEST_PATIENCE=3 python -m pytest -p no:cacheprovider -p no:hypothesispytest -x -v --tb=short tests/numa/inside_guest.py"
+PYTEST = "WLAT_TEST_PATIENCE=3 python -m pytest -p no:cacheprovider -p no:hypothesispytest -x -v --tb=short"
 
 
 def booted(guest: Guest) -> Guest:
@@ -19,7 +19,11 @@ def booted(guest: Guest) -> Guest:
 @pytest.mark.parametrize(("kernel", "fs"), [("6.12", "ext4"), ("6.1", "xfs")])
 def test_wlat_sees_both_nodes_and_its_switches_act_and_are_put_back(kernel: str, fs: str) -> None:
     """Runs the tests of inside_guest.py in a guest; their report is this one's failure message."""
-    output = booted(Guest(mem=("2G", "1G"), cpus=("0", "1"), fs=fs, kernel=kernel)).run(INSIDE, timeout_s=400).check()
+    output = (
+        booted(Guest(mem=("2G", "1G"), cpus=("0", "1"), fs=fs, kernel=kernel))
+        .run(f"{PYTEST} tests/numa/inside_guest.py", timeout_s=400)
+        .check()
+    )
     assert " passed" in output, output
     assert "skipped" not in output, output
 
