@@ -10,15 +10,22 @@ import os
 import sys
 
 
-def _main() -> int:
+def _run() -> None:
     from wlat_tui.native import become, run_engine
 
+    # sudo says for whom: everything but the writer's few privileges is given up before the first file is opened
+    if os.geteuid() == 0 and "SUDO_UID" in os.environ and "SUDO_GID" in os.environ:
+        become(int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
     try:
-        # sudo says for whom: everything but the writer's few privileges is given up before the first file is opened
-        if os.geteuid() == 0 and "SUDO_UID" in os.environ and "SUDO_GID" in os.environ:
-            become(int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
         directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        run_engine(directory, sys.stdin.fileno(), sys.stdout.fileno())
+    except OSError as error:
+        raise OSError(error.errno, f"user {os.geteuid()} cannot open the target directory: {error.strerror}") from error
+    run_engine(directory, sys.stdin.fileno(), sys.stdout.fileno())
+
+
+def _main() -> int:
+    try:
+        _run()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         print(f"the engine ended: {reason}", file=sys.stderr, flush=True)
