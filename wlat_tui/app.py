@@ -43,7 +43,6 @@ THEMES = ("textual-dark", "nord", "gruvbox", "monokai", "solarized-light", "text
 THRESHOLDS_NS = tuple(digit * 10**e for e in range(4, 9) for digit in (1, 2, 5))
 """10 us to 500 ms."""
 _LOW_BANDWIDTH_HZ = 1.0
-_SLOW_FRAMES = 3
 _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
@@ -159,16 +158,11 @@ class WlatApp(App[int]):
     def draw(self) -> None:
         """Show the newest state, unless the view is paused or the terminal still has to take the last one."""
         terminal = self.terminal
-        if terminal is not None and terminal.busy:
-            return
-        if (
-            terminal is not None
-            and self._auto_low_bandwidth
-            and not self._low_bandwidth
-            and terminal.slow_frames >= _SLOW_FRAMES
-        ):
+        if terminal is not None and self._auto_low_bandwidth and not self._low_bandwidth and terminal.slow:
             self.notify("The link is slow: low-bandwidth view (b switches back)", markup=False)
             self._set_low_bandwidth(True)
+        if terminal is not None and terminal.busy:
+            return
         if self.paused or not self._fresh or self._leaving:
             return
         self._fresh = False

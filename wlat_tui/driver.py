@@ -36,6 +36,8 @@ _ALT_SCREEN = "\x1b[?1049h"
 _LEAVE_S = 0.5
 _ANSWER_LOST_S = 10.0
 _SLOW_S = 0.75
+_SLOW_FRAMES = 3
+_STUCK_S = 4.0
 
 
 class TerminalDriver(LinuxDriver):
@@ -80,6 +82,11 @@ class TerminalDriver(LinuxDriver):
         if time.monotonic() - self._asked_since > _ANSWER_LOST_S:
             self._answers = False  # it answered before and stopped: do not wait for ever
         return self._answers
+
+    @property
+    def slow(self) -> bool:
+        """True when the link is too slow for what it is sent: three frames in a row were taken late, or one not for seconds."""
+        return self.slow_frames >= _SLOW_FRAMES or (self.busy and time.monotonic() - self._frame_since > _STUCK_S)
 
     def resized(self, width: int, height: int) -> None:
         """The terminal has another size: its content is unknown."""
