@@ -49,10 +49,11 @@ static struct wl_write inflight(struct wl_engine *e, uint64_t now)
 	write.class = atomic_load(&w->class);
 	write.segment = atomic_load(&w->number);
 	write.cpu = (uint32_t)atomic_load(&w->cpu);
+	if (atomic_load(&w->queued))
+		write.backlog = (uint32_t)((write.begin_ns - write.planned_ns) / wl_engine_settings(e).interval_ns) + 1;
 	bool same = write.begin_ns == atomic_load(&w->begin_ns);
 	if (!same || write.begin_ns == 0 || write.begin_ns + INFLIGHT_NS > now)
 		return (struct wl_write){0};
-	write.backlog = (uint32_t)((write.begin_ns - write.planned_ns) / wl_engine_settings(e).interval_ns);
 	return write;
 }
 

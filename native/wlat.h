@@ -52,7 +52,7 @@ struct wl_settings {
 	uint32_t bytes;            /* sizeof(struct wl_settings) */
 	uint64_t seq;              /* chosen by the sender, echoed in wl_tick.settings_seq once in force */
 	uint64_t interval_ns;      /* 10 us .. 1 s */
-	uint64_t threshold_ns;     /* a write whose service or response exceeds it is a stall */
+	uint64_t threshold_ns;     /* over it in service, or in response without having queued: a stall */
 	uint64_t tick_ns;          /* 50 ms .. 10 s */
 	uint64_t segment_bytes;    /* whole pages; 1 MiB .. 1 GiB */
 	uint64_t disk_limit_bytes; /* live + retained segments never exceed it; at least 3 segments */
@@ -76,7 +76,7 @@ struct wl_write {
 	uint32_t segment;  /* counts from 0 */
 	uint32_t class;    /* enum wl_class */
 	uint32_t cpu;      /* where it ended */
-	uint32_t backlog;  /* slots already due when it began: > 0 means it queued behind an earlier stall */
+	uint32_t backlog;  /* 0: the writer was free when it was planned; else slots due when it began, itself included */
 };
 
 /* One non-empty histogram of a tick: this head, then n wl_bucket. */
@@ -105,7 +105,7 @@ struct wl_tick {
 	uint64_t error_slots;   /* due while the writer could not write */
 	uint64_t gap_slots;     /* due while the whole process was stopped or the machine suspended: not a stall */
 	uint64_t gap_ns;
-	uint64_t stalls;        /* writes over the threshold */
+	uint64_t stalls;        /* writes over the threshold; those that only queued behind one are in the response histograms */
 	uint64_t stalls_lost;   /* of them, not in the list: the ring was full */
 	struct wl_write worst[WL_SPANS]; /* the exact worst by wake, service, response */
 	struct wl_write inflight;        /* the write that is in the kernel at end_ns, if it is older than a millisecond */

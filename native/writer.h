@@ -35,6 +35,7 @@ struct wl_writer {
 	_Alignas(64) _Atomic uint64_t begin_ns; /* 0: not in write() */
 	_Atomic uint64_t planned_ns, offset;
 	_Atomic uint32_t class;
+	_Atomic bool queued; /* it was due before the one before it had ended */
 
 	_Alignas(64) _Atomic uint32_t swaps; /* intervals handed over so far; the last is sets[(swaps - 1) % 2] */
 	_Atomic uint64_t settings_seq;

@@ -56,7 +56,10 @@ class Mode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write as it happened; a stall is a write over the threshold."""
+    """One write as it happened.
+
+    A stall is a write over the threshold by itself: in service, or in response without having queued behind an earlier one.
+    """
 
     planned_ns: int
     begin_ns: int
@@ -67,7 +70,7 @@ class Write:
     write_class: WriteClass
     cpu: int
     backlog: int
-    """Slots already due when it began; above 0 it queued behind an earlier stall."""
+    """0: the writer was free when this was planned. Else it queued: slots due when it began, itself included."""
 
     @property
     def wake_ns(self) -> int:

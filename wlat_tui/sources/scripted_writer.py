@@ -62,7 +62,7 @@ class _Tally:
             counts[bucket_of(ns)] += weight
             if ns > self.worst_ns[span]:
                 self.worst[span], self.worst_ns[span] = write, ns
-        if write.response_ns > threshold_ns:
+        if (write.service_ns if write.backlog else write.response_ns) > threshold_ns:
             self.stall_count += weight
             if len(self.stalls) < STALLS_SENT:
                 self.stalls.append(write)
@@ -220,7 +220,8 @@ class ScriptedWriter:
         write_class = prepared if begins_page else WriteClass.IN_PAGE
         service_ns = self._service_ns(write_class, weather)
         end_ns = begin_ns + service_ns
-        backlog = max(0, (begin_ns - planned_ns) // settings.interval_ns)
+        queued = self._free_ns > planned_ns
+        backlog = (begin_ns - planned_ns) // settings.interval_ns + 1 if queued else 0
         self._offset += settings.write_bytes * weight
         self._planned_ns += settings.interval_ns * weight
         self._free_ns = end_ns + 300
