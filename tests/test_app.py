@@ -113,6 +113,9 @@ async def test_a_terminal_that_is_too_small_gets_a_sentence_and_recovers() -> No
         await pilot.resize_terminal(100, 30)
         await until(pilot, lambda: app.nodes.size.height > 0)
         assert "NUMA nodes" in screen_text(app)
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: not app.latency.is_on_screen)
+        assert not any(panel.is_on_screen for panel in app.panels)
 
 
 async def test_a_storm_of_resizes_ends_in_a_whole_picture() -> None:

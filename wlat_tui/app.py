@@ -206,7 +206,10 @@ class WlatApp(App[int]):
             False if self._low_bandwidth else self._show_chart,
         )
         base.set_class(plan is None, "tiny")
+        for widget in (self.status, self.keys, base.query_one("#lower")):
+            widget.display = plan is not None
         if plan is None:
+            self.latency.display = self.history.display = False
             base.query_one("#small", Static).update(
                 f"This terminal has {width}x{height} cells; wlat needs {LEAST[0]}x{LEAST[1]}."
             )
