@@ -1,0 +1,233 @@
+"""Reading a recording: which frames, from when, and what held at a moment. Constant memory however long it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import struct
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+from wlat_tui.frame import Frame
+from wlat_tui.sessions.blocks import unpack_block
+from wlat_tui.sessions.columns import Damaged
+from wlat_tui.sessions.migrations import migrate
+from wlat_tui.sessions.schema import APPLICATION_ID, MAJOR, SECTIONS, SessionError
+
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_HEAD_BYTES = 100
+_Result = TypeVar("_Result")
+
+
+class Recording:
+    """A ``*.wlat`` file, open for reading; also one that is still being recorded or was never closed.
+
+    Raises (here and in every method):
+        SessionError: it is missing, foreign, damaged or of a version that cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notices: list[str] = []
+        """What the user should know about the file, in sentences."""
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self.version = read_version(path)
+        """1000 * major + minor."""
+        if self.version // 1000 > MAJOR:
+            raise SessionError(f"{path} was recorded by a newer wlat (format {self.version // 1000}): install that to read it")
+        self._db = self._migrated() if self.version // 1000 < MAJOR else _open(path, self.notices)
+        try:
+            self.facts: dict[str, Any] = self._ask(self._read_facts)
+            """The table ``header``."""
+        except SessionError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._db.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the recorder ended in order."""
+        return "ended" in self.facts
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """Begin of the first and end of the last frame; None when there is none."""
+        begin_ns = self.row("SELECT begin_ns FROM block ORDER BY first LIMIT 1")
+        end_ns = self.row("SELECT end_ns FROM block ORDER BY first DESC LIMIT 1")
+        return None if begin_ns is None or end_ns is None else (int(begin_ns[0]), int(end_ns[0]))
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        last = self.row("SELECT first + frames FROM block ORDER BY first DESC LIMIT 1")
+        return 0 if last is None else int(last[0])
+
+    def rows(self, sql: str, arguments: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query over the tables of `schema.py`."""
+        cursor = self._ask(lambda: self._db.execute(sql, arguments))
+        while (row := self._ask(cursor.fetchone)) is not None:
+            yield row
+
+    def row(self, sql: str, arguments: Sequence[object] = ()) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        return next(self.rows(sql, arguments), None)
+
+    def number_at(self, at_ns: int) -> int:
+        """Number of the frame that covers this moment, else of the next one; the number of frames when it is after the end."""
+        found = self.row("SELECT first FROM block WHERE end_ns > ? ORDER BY end_ns LIMIT 1", (at_ns,))
+        if found is None:
+            return len(self)
+        _, frames = self._block(int(found[0]))
+        return int(found[0]) + sum(frame.end_ns <= at_ns for frame in frames)
+
+    def frames(self, first: int = 0, end: int | None = None) -> Iterator[Frame]:
+        """Frames by number, from *first* to before *end*, one block in memory at a time."""
+        number = first
+        while end is None or number < end:
+            # one query per block: a recording that goes on puts small blocks together behind our back
+            start, frames = self._block(number)
+            if number - start >= len(frames):
+                return
+            for frame in frames[number - start : None if end is None else end - start]:
+                yield frame
+                number += 1
+
+    def known_at(self, number: int) -> Frame:
+        """The frame of this number, completed: sections it does not have are the last ones before it.
+
+        Raises:
+            IndexError: there is no such frame.
+        """
+        start, frames = self._block(number)
+        if not 0 <= number - start < len(frames):
+            raise IndexError(f"{self.path} has no frame {number}")
+        frame = frames[number - start]
+        carried = self._carried(start)
+        for name in SECTIONS:
+            if getattr(frame, name) is not None:
+                continue
+            held = next((f for f in reversed(frames[: number - start]) if getattr(f, name) is not None), None)
+            if held is None and name in carried:
+                origin, older = self._block(carried[name], frozenset((name,)))
+                held = older[carried[name] - origin]
+            if held is not None:
+                frame = replace(frame, **{name: getattr(held, name)})
+        return frame
+
+    def _carried(self, first: int) -> dict[str, int]:
+        row = self.row("SELECT carried FROM block WHERE first = ?", (first,))
+        try:
+            carried = json.loads(row[0]) if row else {}
+            return {name: int(number) for name, number in carried.items() if name in SECTIONS and int(number) < first}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._damaged(error) from error
+
+    def _block(self, number: int, only: frozenset[str] | None = None) -> tuple[int, list[Frame]]:
+        """(number of its first frame, frames) of the block that holds this frame, or of the last one."""
+        row = self.row("SELECT first, data FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (number,))
+        if row is None:
+            return number, []
+        try:
+            frames = unpack_block(bytes(row[1]), only)
+        except (Damaged, TypeError) as error:
+            raise self._damaged(error) from error
+        return int(row[0]), frames
+
+    def _read_facts(self) -> dict[str, Any]:
+        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
+
+    def _ask(self, question: Callable[[], _Result]) -> _Result:
+        """sqlite3 says with many exceptions that the bytes are not what they should be."""
+        try:
+            return question()
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> SessionError:
+        return SessionError(f"{self.path} is damaged ({error}): 'wlat repair' saves what can be saved")
+
+    def _migrated(self) -> sqlite3.Connection:
+        """A copy, brought to this version; the file itself stays as it is."""
+        self._copy = tempfile.TemporaryDirectory(prefix="wlat-")
+        source = _open(self.path, self.notices)
+        copy = sqlite3.connect(Path(self._copy.name) / "copy.wlat", isolation_level=None)
+        try:
+            source.backup(copy)
+            migrate(copy)
+        except (sqlite3.Error, LookupError) as error:
+            copy.close()
+            self._copy.cleanup()
+            raise SessionError(f"{self.path} is of format {self.version // 1000}, which cannot be read: {error}") from error
+        finally:
+            source.close()
+        return copy
+
+
+def read_version(path: Path) -> int:
+    """The format of a recording, from its first bytes.
+
+    Raises:
+        SessionError: it cannot be read or is not one.
+    """
+    try:
+        # not blocking: somebody may name a pipe
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise SessionError(f"{path} cannot be read: {error.strerror}") from error
+    if not head:
+        raise SessionError(f"{path} is empty: nothing was recorded into it")
+    if len(head) < _HEAD_BYTES or not head.startswith(_SQLITE_MAGIC):
+        raise SessionError(
+            f"{path} is not a recording of wlat, or its beginning is damaged ('wlat repair' saves what can be saved)"
+        )
+    version, application = struct.unpack_from(">I4xI", head, 60)
+    if application != APPLICATION_ID:
+        raise SessionError(f"{path} is an SQLite database, but not a recording of wlat")
+    return int(version)
+
+
+def _open(path: Path, notices: list[str]) -> sqlite3.Connection:
+    """Read-only; a file in a directory we may not write to cannot have its -wal read, and is opened without."""
+    place = f"file:{quote(str(path.absolute()))}?mode=ro"
+    wal = Path(f"{path}-wal")
+    try:
+        has_wal = wal.exists() and wal.stat().st_size > 0
+        try:
+            return _checked(place)
+        except sqlite3.OperationalError:
+            database = _checked(f"{place}&immutable=1")
+            if has_wal:
+                notices.append(f"{wal.name} cannot be used here, so the end of the recording may be missing")
+            return database
+    except (sqlite3.Error, OSError) as error:
+        raise SessionError(f"{path} is damaged ({error}): 'wlat repair' saves what can be saved") from error
+
+
+def _checked(place: str) -> sqlite3.Connection:
+    database = sqlite3.connect(place, uri=True, isolation_level=None)
+    try:
+        # the file may come from anybody: no functions out of its schema, no trust in its pages
+        for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
+            database.execute(f"PRAGMA {pragma}")
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database

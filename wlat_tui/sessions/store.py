@@ -1,0 +1,147 @@
+"""Writing a recording: frames in, one transaction each time, always a file that can be opened."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wlat_tui.frame import Frame, KnobState
+from wlat_tui.sessions.blocks import pack_block
+from wlat_tui.sessions.rows import Row, rows_of
+from wlat_tui.sessions.schema import APPLICATION_ID, SCHEMA, SECTIONS, VERSION, SessionError
+
+BLOCK_FRAMES = 64
+"""Frames of a finished block: a seek unpacks one, so it must not be long; shorter ones pack worse (128: 2 % smaller)."""
+
+
+class Store:
+    """A recording being written. Not for several threads at once.
+
+    Appended frames first go into a small quick block each time; when `BLOCK_FRAMES` have come together these are replaced, in
+    the same transaction, by one well-packed block. So nothing is ever only in memory for longer than between two appends, and
+    the file is small all the same.
+
+    Args:
+        path: must not exist yet; made with mode 0600.
+        facts: for the table ``header``.
+        durable: survive a power cut too, by an fsync per append. Without, a power cut may take the last minute (the file still
+            opens): an fsync makes the journal commit, which is the kind of thing that stalls a writer on the same filesystem.
+
+    Raises:
+        SessionError: the file cannot be made.
+    """
+
+    def __init__(self, path: Path, facts: Mapping[str, object], *, durable: bool) -> None:
+        self.path = path
+        self.frames = 0
+        """Written so far."""
+        self._open: list[Frame] = []
+        self._carried: dict[str, int] = {}
+        self._open_carried: dict[str, int] = {}
+        self._knobs: Mapping[str, KnobState] = {}
+        _create(path)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            self._db.executescript(f"BEGIN; {SCHEMA}; COMMIT;")
+            self.put_facts(facts)
+            # only now: a file without its -wal must at least be known for what it is
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        except sqlite3.Error as error:
+            path.unlink(missing_ok=True)
+            raise SessionError(f"{path} cannot be made: {error}") from error
+
+    def put_facts(self, facts: Mapping[str, object]) -> None:
+        """Set rows of the table ``header``. Raises sqlite3.Error."""
+        rows = [(key, json.dumps(value)) for key, value in facts.items()]
+        self._db.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
+
+    def append(self, frames: Sequence[Frame]) -> None:
+        """Write frames, all or none.
+
+        Raises:
+            sqlite3.Error: they could not be written (disk full, ...); nothing has changed and it can be tried again.
+        """
+        for start in range(0, len(frames), BLOCK_FRAMES):
+            self._append(frames[start : start + BLOCK_FRAMES])
+
+    def _append(self, frames: Sequence[Frame]) -> None:
+        if not frames:
+            return
+        rows: defaultdict[str, list[Row]] = defaultdict(list)
+        carried, knobs = dict(self._carried), self._knobs
+        for number, frame in enumerate(frames, self.frames):
+            for table, row in rows_of(number, frame, knobs):
+                rows[table].append(row)
+            knobs = frame.knobs if frame.knobs is not None else knobs
+            carried.update(dict.fromkeys((name for name in SECTIONS if getattr(frame, name) is not None), number))
+        together = [*self._open, *frames]
+        first = self.frames - len(self._open)
+        whole = len(together) >= BLOCK_FRAMES
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for table, values in rows.items():
+                self._db.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(values[0]))})", values)
+            if whole:
+                self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
+                self._put_block(first, together, self._open_carried, small=True)
+            else:
+                self._put_block(self.frames, frames, self._carried, small=False)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self.frames += len(frames)
+        self._carried, self._knobs = carried, knobs
+        self._open = [] if whole else together
+        if whole:
+            self._open_carried = carried
+
+    def _put_block(self, first: int, frames: Sequence[Frame], carried: Mapping[str, int], *, small: bool) -> None:
+        data = pack_block(first, frames, small=small)
+        row = (first, len(frames), frames[0].begin_ns, frames[-1].end_ns, json.dumps(carried), data)
+        self._db.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def close(self, facts: Mapping[str, object] | None = None) -> str | None:
+        """Pack what is still open, fold the -wal in and leave one plain file; the file stays readable when that fails.
+
+        Returns:
+            Why it is not one plain file, in one sentence, or None.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            if self._open:
+                first = self.frames - len(self._open)
+                self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
+                self._put_block(first, self._open, self._open_carried, small=True)
+            self.put_facts(facts or {})
+            self._db.execute("COMMIT")
+            self._open = []
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            return f"{self.path} could not be closed as one file ({error}): keep {self.path.name}-wal beside it"
+        finally:
+            self._db.close()
+        return None
+
+
+def _create(path: Path) -> None:
+    """An empty file that was not there before. SQLite gives its -wal the same mode."""
+    for side in ("-wal", "-journal"):
+        if Path(f"{path}{side}").exists():
+            raise SessionError(f"{path}{side} exists and belongs to another recording: choose another name")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except FileExistsError as error:
+        raise SessionError(f"{path} exists and is not overwritten: choose another name") from error
+    except OSError as error:
+        raise SessionError(f"{path} cannot be made: {error.strerror}") from error
