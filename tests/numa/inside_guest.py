@@ -27,7 +27,8 @@ VM = Path("/proc/sys/vm")
 def live() -> Iterator[Terminal]:
     """wlat writing to the guest's own disk; when the test is over the host must be as before."""
     before = read_knobs()
-    with Terminal([WLAT, "--dir", "/data"], cwd="/") as terminal:
+    # 200 writes/s: 5,000 would take most of an emulated CPU, and nothing here is about the rate
+    with Terminal([WLAT, "--dir", "/data", "--interval", "5ms"], cwd="/") as terminal:
         terminal.wait_for(lambda text: READY in text and re.search(r"writer on CPU \d", text))
         yield terminal
     eventually(lambda: not strays(PREFIX), "engine and keeper are gone")
