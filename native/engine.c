@@ -80,6 +80,7 @@ static void *writer_main(void *engine)
 	sigemptyset(&continued);
 	sigaddset(&continued, SIGCONT);
 	pthread_sigmask(SIG_UNBLOCK, &continued, NULL);
+	e->writer.process = wl_files_separate();
 	atomic_store(&e->writer_tid, gettid());
 	while (!(atomic_load(&e->writer.attention) & (WL_ATTEND_ORDERS | WL_ATTEND_LEAVE)))
 		wl_sleep_until(wl_now() + 100000); /* its place and its orders come first */

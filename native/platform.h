@@ -3,6 +3,8 @@
 #ifndef WL_PLATFORM_H
 #define WL_PLATFORM_H
 
+#include "own_files.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <sys/syscall.h>

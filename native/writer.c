@@ -40,6 +40,7 @@ void wl_writer_prepare(struct wl_writer *w, uint64_t page_bytes)
 	w->swap_at_ns = UINT64_MAX;
 	w->threshold_ns = UINT64_MAX;
 	w->cpu = w->node = -1;
+	w->process = w->fd = -1;
 	pthread_mutex_init(&w->orders_lock, NULL);
 	signalled = w;
 }
@@ -83,6 +84,9 @@ static bool rotate(struct wl_writer *w, bool may_be_late)
 	relaxed_store(next->unwanted, true);
 	w->prepared_pages = atomic_load_explicit(&next->prepared_pages, memory_order_acquire);
 	uint64_t used = w->position;
+	if (old)
+		wl_files_drop(w->process, w->fd);
+	w->fd = wl_files_take(w->process, next->fd);
 	w->fresh_page = 0;
 	w->position = 0;
 	w->segment = next;
@@ -238,7 +242,6 @@ static void write_once(struct wl_writer *w)
 	struct sample s = {.offset = w->position, .queued = w->last_end > w->planned};
 	uint64_t last_page = (s.offset + w->write_bytes - 1) / w->page_bytes;
 	s.class = last_page < w->fresh_page ? WL_IN_PAGE : last_page < w->prepared_pages ? WL_PREPARED : WL_NEW_PAGE;
-	int fd = w->segment->fd;
 	relaxed_store(w->offset, s.offset);
 	relaxed_store(w->class, s.class);
 	relaxed_store(w->queued, s.queued);
@@ -249,7 +252,7 @@ static void write_once(struct wl_writer *w)
 	if (__builtin_expect(s.begin < w->planned, 0)) /* woken early by a signal: look around, come back */
 		return;
 	atomic_store_explicit(&w->begin_ns, s.begin, memory_order_release);
-	ssize_t n = wl_put(fd, w->buffer, w->write_bytes);
+	ssize_t n = wl_put(w->fd, w->buffer, w->write_bytes);
 	s.end = wl_now();
 	int error = errno;
 	atomic_store_explicit(&w->begin_ns, 0, memory_order_release);

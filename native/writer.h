@@ -50,6 +50,7 @@ struct wl_writer {
 	_Alignas(64) uint64_t interval_ns, planned, position, last_end;
 	uint32_t write_bytes, mode, active;
 	struct wl_segment *segment;
+	int process, fd; /* own_files.h: where files are taken from, and the segment's own number here */
 	uint64_t fresh_page, prepared_pages, page_bytes;
 	struct wl_orders orders; /* under orders_lock; the writer only tries the lock, and only when told */
 	pthread_mutex_t orders_lock;
