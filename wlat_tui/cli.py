@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import platform
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,36 +15,17 @@ import click
 
 from wlat_tui import __version__
 from wlat_tui.config import ConfigError, config_path, load_config
-from wlat_tui.units import parse_duration_ns, parse_size_bytes
+from wlat_tui.options import source_options
 
 COMMANDS = {
     "bench": "wlat_tui.commands.bench:bench",
     "completion": "wlat_tui.commands.completion:completion",
     "doctor": "wlat_tui.commands.doctor:doctor",
+    "record": "wlat_tui.commands.record:record",
     "restore": "wlat_tui.commands.restore:restore",
     "sudoers": "wlat_tui.commands.sudoers:sudoers",
     "topology": "wlat_tui.commands.topology:topology",
 }
-
-
-class Quantity(click.ParamType[int]):
-    """An option value with a unit, such as 200us or 64M."""
-
-    def __init__(self, name: str, parse: Callable[[str], int]) -> None:
-        self.name = name
-        self.parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        try:
-            return self.parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-DURATION = Quantity("duration", parse_duration_ns)
-SIZE = Quantity("size", parse_size_bytes)
 
 
 class Commands(click.Group):
@@ -82,7 +62,9 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
         defaults = load_config(path, frozenset(flags) - {"config", "version", "help"})
     except ConfigError as error:
         raise click.UsageError(str(error), ctx) from error
-    ctx.default_map = {str(flags[name].name): text for name, text in defaults.items()}
+    shared = {str(flags[name].name): text for name, text in defaults.items()}
+    # click hands a subcommand what stands under its name: recording follows the same file as the live screen
+    ctx.default_map = {**shared, "record": shared}
 
 
 @click.group(
@@ -106,75 +88,7 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     callback=apply_config,
     help="Defaults for these flags (TOML); by default ~/.config/wlat/config.toml.",
 )
-@click.option(
-    "--dir",
-    "directory",
-    metavar="DIR",
-    default=".",
-    show_default="current",
-    help="Write on the filesystem of this directory; nothing existing is touched.",
-)
-@click.option("--size", "write_bytes", type=SIZE, default="220", show_default=True, help="Bytes of each write().")
-@click.option(
-    "--interval",
-    "interval_ns",
-    type=DURATION,
-    default="200us",
-    show_default=True,
-    help="Time from one planned write to the next, 10us to 1s.",
-)
-@click.option(
-    "--threshold", "threshold_ns", type=DURATION, default="1ms", show_default=True, help="A write that takes longer is a stall."
-)
-@click.option(
-    "--mode",
-    type=click.Choice(["sleep", "spin"]),
-    default="sleep",
-    show_default=True,
-    help="How the writer waits; spin takes a whole CPU.",
-)
-@click.option("--cpu", "cpu_list", metavar="LIST", default="", help="Pin the writer to these CPUs, such as 2 or 0-3,8.")
-@click.option(
-    "--policy",
-    metavar="POLICY",
-    default="default",
-    show_default=True,
-    help="Memory policy: default, local, bind:N, prefer:N or interleave:N,M.",
-)
-@click.option(
-    "--prewarm",
-    type=click.Choice(["off", "fallocate", "read", "write"]),
-    default="off",
-    show_default=True,
-    help="How the precursor prepares pages ahead.",
-)
-@click.option(
-    "--prewarm-distance", "prewarm_bytes", type=SIZE, default="16M", show_default=True, help="How far ahead it prepares."
-)
-@click.option(
-    "--fifo",
-    "fifo_priority",
-    type=click.IntRange(0, 50),
-    default=0,
-    show_default="off",
-    help="Run the writer under SCHED_FIFO at this priority (flatters the result).",
-)
-@click.option(
-    "--dma-latency",
-    "dma_latency_us",
-    type=click.IntRange(-1),
-    default=-1,
-    show_default="off",
-    help="Hold /dev/cpu_dma_latency at this many microseconds (flatters the result).",
-)
-@click.option("--segment", "segment_bytes", type=SIZE, default="64M", show_default=True, help="Size of each file written.")
-@click.option(
-    "--disk-limit", "disk_limit_bytes", type=SIZE, default="1G", show_default=True, help="Never hold more disk space than this."
-)
-@click.option("--tick", "tick_ns", type=DURATION, default="200ms", show_default=True, help="Time one report covers.")
-@click.option("--read-only", is_flag=True, help="Change nothing on this host: no toggles of kernel settings.")
-@click.option("--sudo", is_flag=True, help="Run the engine and the keeper through 'sudo -n'; the screen stays yours.")
-@click.option("--demo", is_flag=True, help="Show a scripted two-node host instead of this one; nothing is written or changed.")
+@source_options
 @click.option(
     "--low-bandwidth/--full-bandwidth",
     default=None,

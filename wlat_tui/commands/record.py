@@ -1,0 +1,219 @@
+"""``wlat record``: measure without a screen, into a file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wlat_tui import __version__
+from wlat_tui.commands.live import choose_source, read_settings
+from wlat_tui.frame import Frame, Span
+from wlat_tui.model.session import Session
+from wlat_tui.options import DURATION, source_options
+from wlat_tui.sessions.recorder import Recorder
+from wlat_tui.sessions.schema import SessionError
+from wlat_tui.sources import Source
+from wlat_tui.units import format_bytes, format_ns
+
+PROGRESS_S = {True: 0.5, False: 60.0}
+"""How often to say something, to a terminal and to a log file."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop. None: not for that reason."""
+
+    time_ns: int | None
+    stalls: int | None
+    above_ns: int | None
+
+    def reached(self, session: Session) -> str | None:
+        """Why it is time to stop, or None."""
+        worst = session.worst_ever(Span.RESPONSE)
+        if self.time_ns is not None and session.elapsed_ns >= self.time_ns:
+            return f"{format_ns(self.time_ns)} are over"
+        if self.stalls is not None and session.stall_count >= self.stalls:
+            return f"{session.stall_count} stalls were seen"
+        if self.above_ns is not None and worst is not None and worst.response_ns > self.above_ns:
+            return f"a write took {format_ns(worst.response_ns)}"
+        return None
+
+
+@dataclass(slots=True)
+class Progress:
+    """One line on stderr, rewritten on a terminal and repeated once a minute in a log."""
+
+    limits: Limits
+    recorder: Recorder
+    _next: float = 0.0
+    _said: str | None = None
+    _terminal: bool = field(default_factory=sys.stderr.isatty)
+
+    def show(self, session: Session, frame: Frame) -> None:
+        problem = self.recorder.problem
+        for sentence in (*frame.notices, *([problem] if problem and problem != self._said else [])):
+            click.echo(f"\r\033[K{sentence}" if self._terminal else sentence, err=True)
+        self._said = problem
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PROGRESS_S[self._terminal]
+        line = self._line(session)
+        # no newline: the next line takes its place; cut so that it never wraps
+        click.echo(f"\r\033[K{line[: _columns() - 1]}" if self._terminal else line, err=True, nl=not self._terminal)
+
+    def _line(self, session: Session) -> str:
+        done = format_ns(session.elapsed_ns)
+        if self.limits.time_ns:
+            done += f" of {format_ns(self.limits.time_ns)} ({min(100, 100 * session.elapsed_ns // self.limits.time_ns)} %)"
+        worst = session.worst_ever(Span.RESPONSE)
+        state = self.recorder.problem or session.writer_missing
+        figures = f"worst {format_ns(None if worst is None else worst.response_ns)}, {session.stall_count} stalls"
+        return f"{done}, {figures}" + (f"; {state}" if state else "")
+
+    def end(self) -> None:
+        if self._terminal:
+            click.echo("\r\033[K", err=True, nl=False)
+
+
+def _columns() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return 80
+
+
+async def run(source: Source, recorder: Recorder, limits: Limits) -> tuple[Session, str]:
+    """Record until a limit, a signal or the source's end; the source is closed then. Returns the session and why it ended."""
+    session = Session()
+    progress = Progress(limits, recorder)
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    by: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        by.append(number)
+        stopped.set()
+
+    for number in SIGNALS:
+        # nohup means: a hang-up is not for us
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, number)
+    recording = asyncio.ensure_future(_record(source, recorder, limits, session, progress))
+    stopping = asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait((recording, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if recording.done():
+            return session, recording.result()
+        return session, f"stopped by {by[0].name}"
+    finally:
+        progress.end()
+        for task in (recording, stopping):
+            task.cancel()
+        await asyncio.gather(recording, stopping, return_exceptions=True)
+        await source.close()
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _record(source: Source, recorder: Recorder, limits: Limits, session: Session, progress: Progress) -> str:
+    async for frame in source.frames():
+        recorder.take(frame)
+        session.fold(frame)
+        progress.show(session, frame)
+        if (why := limits.reached(session)) is not None:
+            return why
+    return "the source ended"
+
+
+def facts(options: Mapping[str, Any], source: Source) -> dict[str, object]:
+    """What the file says about how it was made."""
+    given = {name: value for name, value in options.items() if isinstance(value, str | int | float | bool | None)}
+    return {
+        "wlat": __version__,
+        "python": platform.python_version(),
+        "source": source.description,
+        "started": {"wall_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()},
+        "options": given,
+    }
+
+
+def default_path() -> Path:
+    """A name that sorts by time and says whose it is."""
+    host = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in platform.node()) or "host"
+    return Path(f"wlat-{host}-{time.strftime('%Y%m%d-%H%M%S')}.wlat")
+
+
+def summary(session: Session, recorder: Recorder, why: str) -> list[str]:
+    """What was recorded, in a few lines."""
+    lines = [f"{recorder.path}: {format_ns(session.elapsed_ns)}, {recorder.frames} frames; {why}"]
+    for span in (Span.SERVICE, Span.RESPONSE):
+        if (figures := session.whole(span)) is not None:
+            worst = session.worst_ever(span)
+            parts = [
+                f"p50 {format_ns(figures.p50_ns)}",
+                f"p99 {format_ns(figures.p99_ns)}",
+                f"p99.9 {format_ns(figures.p999_ns)}",
+            ]
+            most_ns = None if worst is None else worst.service_ns if span is Span.SERVICE else worst.response_ns
+            lines.append(f"  {span.name.lower():<9}{'  '.join(parts)}  worst {format_ns(most_ns)}  ({figures.count:,} writes)")
+    lines.append(f"  {session.stall_count:,} stalls" + "".join(f", {count} {name}" for name, count in session.losses.items()))
+    return lines
+
+
+@click.command()
+@click.option("--for", "time_ns", type=DURATION, default=None, metavar="TIME", help="Stop after this time, such as 10m.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=None, help="The file; by default named by host and time."
+)
+@click.option("--stop-after-stalls", "stalls", type=click.IntRange(1), default=None, help="Stop after so many stalls.")
+@click.option(
+    "--stop-above", "above_ns", type=DURATION, default=None, metavar="TIME", help="Stop after a write slower than this."
+)
+@click.option(
+    "--compact", is_flag=True, help="Coarser histograms (within 1.6 %, the slowest 1 % exact): about a third of the size."
+)
+@source_options
+def record(output: Path | None, compact: bool, **options: Any) -> None:
+    """Measure without a screen, into a file.
+
+    Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one.
+    """
+    limits = Limits(options.pop("time_ns"), options.pop("stalls"), options.pop("above_ns"))
+    source = choose_source(options, read_settings(options))
+    path = output or default_path()
+    try:
+        durable = options["demo"] or os.stat(path.absolute().parent).st_dev != os.stat(options["directory"]).st_dev
+        if not durable:
+            click.echo(
+                f"{path} is on the filesystem being measured: it is not synced to the disk every second, so a power cut may"
+                " take its last minute (a crash of wlat does not)",
+                err=True,
+            )
+        recorder = Recorder(path, {**facts(options, source), "durable": durable}, durable=durable, compact=compact)
+    except (SessionError, OSError) as error:
+        text = str(error) if isinstance(error, SessionError) else f"{path} cannot be made: {error.strerror}"
+        raise click.UsageError(text) from error
+    why = "wlat failed"
+    try:
+        session, why = asyncio.run(run(source, recorder, limits))
+    finally:
+        kept = recorder.close(why)
+    for line in summary(session, recorder, why):
+        click.echo(line)
+    click.echo(f"  {format_bytes(path.stat().st_size)} in {path}")
+    if recorder.lost:
+        click.echo(f"{recorder.lost} frames could not be recorded", err=True)
+    for sentence in (kept, source.farewell):
+        if sentence is not None:
+            raise click.ClickException(sentence)
