@@ -5,43 +5,45 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 from wlat_tui.bench.figures import against, compare
-from wlat_tui.bench.terminal import MeasuredTerminal
+from wlat_tui.bench.terminal import BenchError
+from wlat_tui.bench.under_screen import under_screen
+from wlat_tui.frame import Settings
 
 WARM_UP_S = 2.0
 TARGETS = {"p50": 1.05, "p99": 1.05, "p99.9": 1.15}
 
 
-def bare(directory: Path, seconds: float) -> dict[str, float]:
-    """Figures (us) of the bare loop in a process of its own."""
-    arguments = [sys.executable, "-m", "wlat_tui.bench.bare_child", str(directory), str(WARM_UP_S), str(seconds)]
-    done = subprocess.run(arguments, check=True, capture_output=True, text=True)
+def bare(directory: Path, warm_up_s: float, seconds: float) -> dict[str, float]:
+    """Figures (us) of the bare loop in a process of its own. Raises BenchError."""
+    arguments = [sys.executable, "-m", "wlat_tui.bench.bare_child", str(directory), str(warm_up_s), str(seconds)]
+    done = subprocess.run(arguments, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchError(f"the bare loop failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
     return dict(json.loads(done.stdout))
 
 
-def under_screen(directory: Path, seconds: float) -> dict[str, float]:
-    """Figures (us) of wlat's writer while the real screen is drawn on a 120x40 terminal."""
-    with tempfile.TemporaryDirectory() as scratch:
-        result = Path(scratch) / "figures.json"
-        module = [sys.executable, "-m", "wlat_tui.bench.screen_child"]
-        terminal = MeasuredTerminal([*module, str(directory), str(WARM_UP_S), str(seconds), str(result)])
-        # the child ends by itself: the source stops, and closing the terminal's other side ends the drain
-        terminal.drain(WARM_UP_S + seconds + 3)
-        terminal.leave()
-        return dict(json.loads(result.read_text()))
-
-
-def run(directory: Path, seconds: float, rounds: int) -> list[str]:
+def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None], warm_up_s: float = WARM_UP_S) -> list[str]:
     """Interleave both sides; lines for the terminal."""
-    runs = [(bare(directory, seconds), under_screen(directory, seconds)) for _ in range(rounds)]
-    lines = compare(
-        f"fidelity: {seconds:g} s per side and round, 220 B every 200 us, sleep mode", "bare loop", "under screen", runs
-    )
+    runs = []
+    for number in range(1, rounds + 1):
+        sides: dict[str, dict[str, float]] = {}
+        # the order changes every round: what drifts (caches, a neighbour, the clock speed) must not favour one side
+        for side in ("bare loop", "under screen")[:: 1 if number % 2 else -1]:
+            say(f"fidelity: round {number} of {rounds}, {side}, {warm_up_s + seconds:g} s")
+            if side == "bare loop":
+                sides[side] = bare(directory, warm_up_s, seconds)
+            else:
+                sides[side] = under_screen(directory, Settings().interval_ns, warm_up_s, seconds).figures_us
+        runs.append((sides["bare loop"], sides["under screen"]))
+    title = f"fidelity: {seconds:g} s per side and round, 220 B every 200 us, sleep mode"
+    lines = compare(title, "bare loop", "under screen", runs)
     for name in runs[0][0]:
-        ratio = median(second[name] / first[name] for first, second in runs)
-        lines.append(against(f"{name} ratio (median)", ratio, TARGETS[name.split()[1]], ""))
+        ratios = [second[name] / first[name] for first, second in runs if first[name]]
+        if ratios:
+            lines.append(against(f"{name} ratio (median)", median(ratios), TARGETS[name.split()[1]], ""))
     return lines

@@ -2,64 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-FIRST = click.option(
-    "--dir", "directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=".", help="Write here."
+from wlat_tui.commands.live import check_directory
+from wlat_tui.engine_client import EngineError
+
+
+def _place(_ctx: click.Context, _param: click.Parameter, value: str) -> Path:
+    return check_directory(value)
+
+
+PLACE = click.option(
+    "--dir",
+    "directory",
+    metavar="DIR",
+    default=".",
+    show_default="current",
+    callback=_place,
+    help="Write on the filesystem of this directory; nothing existing is touched and nothing is left.",
 )
 SECONDS = click.option("--seconds", type=click.FloatRange(1, 3600), default=10.0, show_default=True, help="Length of each run.")
-ROUNDS = click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="Interleaved rounds.")
+ROUNDS = click.option(
+    "--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="How often the sides take turns."
+)
 
 
 @click.group()
 def bench() -> None:
-    """Measure wlat itself: medians and ratios of interleaved runs. Uses nothing but this host."""
+    """Measure wlat itself on this host, and print medians, ratios and whether its targets are met.
+
+    \b
+    fidelity  does the screen disturb the writer?    about 2 minutes
+    screen    what does the screen cost?             about 4 minutes
+    reach     how fast, how large a host?            about 1 minute
+    effect    does prewarming help under pressure?   about 4 minutes; fills the page cache!
+
+    Run them on a quiet host. Figures go to stdout, progress to stderr; Ctrl-C ends everything and leaves nothing.
+    """
 
 
-def show(lines: list[str]) -> None:
+def measure(run: Callable[[Callable[[str], None]], list[str]]) -> None:
+    """Run one benchmark and print its lines. What it could not measure becomes one sentence."""
+    from wlat_tui.bench.terminal import BenchError
+
+    try:
+        lines = run(lambda text: click.echo(text, err=True))
+    except (BenchError, EngineError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo("\n".join(lines))
 
 
 @bench.command()
-@FIRST
+@PLACE
 @SECONDS
 @ROUNDS
 def fidelity(directory: Path, seconds: float, rounds: int) -> None:
-    """The writer under the full screen against a bare C loop."""
+    """The writer under the full screen, against a bare C loop.
+
+    The loop does nothing but sleep, clock, write, clock and count, on the same kind of file with the same schedule. Both sides
+    take turns; the ratio of each pair is what counts, because on a busy host both are slow together.
+    """
     from wlat_tui.bench.fidelity import run
 
-    show(run(directory.resolve(), seconds, rounds))
+    measure(lambda say: run(directory, seconds, rounds, say))
 
 
 @bench.command()
-@FIRST
+@PLACE
 @SECONDS
 @ROUNDS
 def screen(directory: Path, seconds: float, rounds: int) -> None:
-    """CPU, bytes, memory, start and end of the live screen at 120x40."""
+    """CPU, bytes, memory, start and end of the live screen at 120x40.
+
+    Runs the real wlat on a terminal of its own and measures it from outside, beside the bare loop's CPU.
+    """
     from wlat_tui.bench.screen import run
 
-    show(run(directory.resolve(), seconds, rounds))
+    measure(lambda say: run(directory, seconds, rounds, say))
 
 
 @bench.command()
-@FIRST
+@PLACE
 @click.option("--seconds", type=click.FloatRange(1, 3600), default=60.0, show_default=True, help="Length of the 10 us run.")
 def reach(directory: Path, seconds: float) -> None:
-    """100,000 writes a second, and the zoneinfo of a 64-node host."""
+    """100,000 writes a second under the screen, and the files of a 64-node host.
+
+    The large host is made up: a zoneinfo of 64 nodes and 1,024 CPUs is parsed, node vmstat files are read.
+    """
     from wlat_tui.bench.reach import run
 
-    show(run(directory.resolve(), seconds))
+    measure(lambda say: run(directory, seconds, say))
 
 
 @bench.command()
-@FIRST
+@PLACE
 @SECONDS
 @ROUNDS
-def effect(directory: Path, seconds: float, rounds: int) -> None:
-    """Prewarming off and on under page-cache pressure. Fills the page cache of this host!"""
+@click.option(
+    "--prewarm-distance",
+    "distance_bytes",
+    type=click.IntRange(1, 256),
+    metavar="MIB",
+    default=1,
+    show_default=True,
+    callback=lambda _ctx, _param, mib: mib << 20,
+    help="How far ahead pages are prepared. More than the host keeps in memory that long makes prewarming harmful.",
+)
+def effect(directory: Path, seconds: float, rounds: int, distance_bytes: int) -> None:
+    """Prewarming off and on under page-cache pressure. Evicts what this host has cached!
+
+    A second process reads a nameless sparse file of twice the memory over and over: no disk is touched, but the page cache is
+    always full and the kernel always reclaims. A phase begins when the method is in force.
+    """
     from wlat_tui.bench.effect import run
 
-    show(run(directory.resolve(), seconds, rounds))
+    measure(lambda say: run(directory, seconds, rounds, distance_bytes, say))

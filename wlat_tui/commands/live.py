@@ -67,22 +67,29 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
     return settings
 
 
+def check_directory(text: str) -> Path:
+    """The directory of --dir, absolute. Raises click.UsageError when it is none, or stands on memory instead of a disk."""
+    from wlat_tui.kernel.mounts import disk_refusal, read_target
+
+    directory = Path(text)
+    if not directory.is_dir():
+        raise click.UsageError(f"--dir {directory}: there is no such directory")
+    target = read_target(directory)
+    if target is not None and (refusal := disk_refusal(target)) is not None:
+        raise click.UsageError(refusal)
+    return directory.resolve()
+
+
 def choose_source(options: Mapping[str, Any], settings: Settings) -> Source:
     """The demo, or this host. Raises click.UsageError when the target cannot be written to."""
     if options["demo"]:
         from wlat_tui.sources.scripted import ScriptedSource
 
         return ScriptedSource()
-    from wlat_tui.kernel.mounts import disk_refusal, read_target
     from wlat_tui.sources.live import LiveSource
 
-    directory = Path(options["directory"])
-    if not directory.is_dir():
-        raise click.UsageError(f"--dir {directory}: there is no such directory")
-    target = read_target(directory)
-    if target is not None and (refusal := disk_refusal(target)) is not None:
-        raise click.UsageError(refusal)
-    return LiveSource(settings, directory.resolve(), read_only=options["read_only"], sudo=options["sudo"])
+    directory = check_directory(options["directory"])
+    return LiveSource(settings, directory, read_only=options["read_only"], sudo=options["sudo"])
 
 
 def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
