@@ -40,7 +40,8 @@ static void note_suspend(struct report *r)
 	r->boottime_lead_ns = lead;
 }
 
-static struct wl_write inflight(struct wl_engine *e, uint64_t now)
+/* What is in the kernel at the end of the reported span: a write begun after it belongs to the next report. */
+static struct wl_write inflight(struct wl_engine *e, uint64_t end)
 {
 	struct wl_writer *w = &e->writer;
 	struct wl_write write = {.begin_ns = atomic_load_explicit(&w->begin_ns, memory_order_acquire)};
@@ -52,7 +53,7 @@ static struct wl_write inflight(struct wl_engine *e, uint64_t now)
 	if (atomic_load(&w->queued))
 		write.backlog = (uint32_t)((write.begin_ns - write.planned_ns) / wl_engine_settings(e).interval_ns) + 1;
 	bool same = write.begin_ns == atomic_load(&w->begin_ns);
-	if (!same || write.begin_ns == 0 || write.begin_ns + INFLIGHT_NS > now)
+	if (!same || write.begin_ns == 0 || write.begin_ns + INFLIGHT_NS > end)
 		return (struct wl_write){0};
 	return write;
 }
@@ -166,7 +167,7 @@ static void compose(struct report *r, struct wl_interval *set)
 	t.gap_ns += r->suspended_ns;
 	r->suspended_ns = 0;
 	t.wall_ns = wl_clock_ns(CLOCK_REALTIME) - (now - t.end_ns);
-	t.inflight = inflight(e, now);
+	t.inflight = inflight(e, t.end_ns);
 	describe_writer(e, &t);
 	describe_trouble(e, &t, now);
 	describe_files(e, &t);

@@ -58,6 +58,7 @@ static int add_tick(int fd, struct totals *all)
 	}
 	CHECK_EQUAL(at, t.bytes - sizeof t);
 	CHECK(t.disk_bytes <= 5 * MIB);
+	CHECK(t.inflight.begin_ns < t.end_ns); /* never a write that began after what is reported */
 	for (int class = 0; class < WL_CLASSES; class++)
 		all->writes[class] += t.writes[class];
 	all->stalls += t.stalls;
