@@ -23,7 +23,8 @@ from wlat_tui.mitigations import knobs
 from wlat_tui.sources import Outcome
 from wlat_tui.sudo import SUDO, apart, refusal
 
-HELLO_TIMEOUT_S = 15.0
+HELLO_TIMEOUT_S = 60.0
+"""Long: a host that swaps or reclaims takes its time to start Python, and that is when wlat is needed."""
 STATE_TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 15.0
 _NOTHING = Outcome(True, "nothing was changed, nothing to put back")

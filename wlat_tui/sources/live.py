@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
-from wlat_tui.keeper_client import Knobs, open_knobs
+from wlat_tui.keeper_client import Knobs, ReadOnlyKnobs, open_knobs
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.readings import Readings
@@ -151,6 +151,7 @@ class LiveSource:
 
     async def _watch_knobs(self) -> None:
         """Start the keeper, then ask once a second how the settings stand."""
+        self._knob_states = await ReadOnlyKnobs("the keeper is still starting: try again in a moment").state()
         self._knobs = knobs = await open_knobs(sudo=self._sudo, read_only=self._no_changes)
         while not self._closing:
             self._knob_states = await knobs.state()
