@@ -91,7 +91,8 @@ async def test_changed_settings_leave_a_mark_and_bad_ones_a_sentence(disk: Path)
         slower = replace(SETTINGS, interval_ns=1_000_000)
         assert (await source.apply(ChangeSettings(slower, "interval", "every 1ms"))).ok
         frame = await first(frames, lambda frame: bool(frame.marks))
-        assert (frame.marks[0].name, frame.marks[0].kind) == ("interval", "applied")
+        mark = frame.marks[0]
+        assert (mark.name, mark.kind, mark.before, mark.after) == ("interval", "applied", "200000", "1000000")
         assert frame.settings == slower
         refused = await source.apply(ChangeSettings(replace(slower, interval_ns=1), "interval", "every 1ns"))
         assert not refused.ok

@@ -16,6 +16,7 @@ from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Knobs, ReadOnlyKnobs, open_knobs
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
+from wlat_tui.sources.difference import difference
 from wlat_tui.sources.readings import Readings
 from wlat_tui.sudo import refusal
 
@@ -35,7 +36,7 @@ class LiveSource:
         self.description = "live"
         self.read_only: str | None = None
         self.farewell: str | None = None
-        self._settings = settings
+        self._first_settings = self._settings = settings
         self._directory = directory
         self._no_changes = read_only
         self._sudo = sudo
@@ -112,8 +113,10 @@ class LiveSource:
             await self._engine.change(settings)
         except (ValueError, EngineError) as error:
             return Outcome(False, str(error))
+        before, after = difference(self._settings, settings)
         self._settings, self._settings_told = settings, False
-        self._marks.append(Mark(time.monotonic_ns(), "applied", name, None, text, text))
+        kind = "restored" if settings == self._first_settings else "applied"
+        self._marks.append(Mark(time.monotonic_ns(), kind, name, before, after, text))
         return Outcome(True, text)
 
     async def _next_tick(self) -> WriterTick | str | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import fields
-from enum import Enum
 from random import Random
 from typing import Literal, get_args
 
 from wlat_tui.frame import Cost, Frame, Mark, Prewarm, Settings
 from wlat_tui.native import refuse_settings
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
+from wlat_tui.sources.difference import difference
 from wlat_tui.sources.scripted_host import ScriptedHost
 from wlat_tui.sources.scripted_writer import ScriptedWriter, Weather
 
@@ -202,7 +201,7 @@ class ScriptedSource:
         reason = refuse_settings(new)
         if reason is not None:
             return Outcome(False, reason)
-        before, after = _difference(self._settings, new)
+        before, after = difference(self._settings, new)
         self._settings = new
         self._settings_seq += 1
         self._send_settings = True
@@ -240,18 +239,3 @@ class ScriptedSource:
         return Cost(
             1.5 + draw.random() / 5, 0.4, 2.0 + draw.random() / 5, 80.0 + draw.random() * 20, 4_300 + draw.randint(0, 500)
         )
-
-
-def _difference(before: Settings, after: Settings) -> tuple[str | None, str | None]:
-    """The first field that differs, as text."""
-    for name in (field.name for field in fields(Settings)):
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            return _text(old), _text(new)
-    return None, None
-
-
-def _text(value: object) -> str:
-    if isinstance(value, Enum):
-        return value.name.lower()
-    return ",".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
