@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 from wlat_tui.frame import Frame
-from wlat_tui.sessions.blocks import unpack_block
+from wlat_tui.sessions.blocks import read_head, unpack_block
 from wlat_tui.sessions.columns import Damaged
 from wlat_tui.sessions.migrations import migrate
 from wlat_tui.sessions.schema import APPLICATION_ID, MAJOR, SECTIONS, SessionError
@@ -102,10 +102,18 @@ class Recording:
             # one query per block: a recording that goes on puts small blocks together behind our back
             start, frames = self._block(number)
             if number - start >= len(frames):
+                self._check_end(start + len(frames))
                 return
             for frame in frames[number - start : None if end is None else end - start]:
                 yield frame
                 number += 1
+
+    def _check_end(self, end: int) -> None:
+        """Whether this is the end: SQLite does not notice every page that went missing."""
+        if self.row("SELECT first FROM block WHERE first > ? LIMIT 1", (end - 1,)) is not None or end < self.facts.get(
+            "frames", 0
+        ):
+            raise self._damaged(f"frame {end} is missing")
 
     def known_at(self, number: int) -> Frame:
         """The frame of this number, completed: sections it does not have are the last ones before it.
@@ -143,13 +151,19 @@ class Recording:
         if row is None:
             return number, []
         try:
-            frames = unpack_block(bytes(row[1]), only)
+            data = bytes(row[1])
+            if read_head(data).first != row[0]:
+                raise Damaged("a block stands where another one should")
+            frames = unpack_block(data, only)
         except (Damaged, TypeError) as error:
             raise self._damaged(error) from error
         return int(row[0]), frames
 
     def _read_facts(self) -> dict[str, Any]:
-        return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
+        facts = {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM header")}
+        if not isinstance(facts.get("frames", 0), int):
+            raise ValueError("the number of frames is none")
+        return facts
 
     def _ask(self, question: Callable[[], _Result]) -> _Result:
         """sqlite3 says with many exceptions that the bytes are not what they should be."""
@@ -158,7 +172,7 @@ class Recording:
         except (sqlite3.Error, ValueError, OverflowError) as error:
             raise self._damaged(error) from error
 
-    def _damaged(self, error: Exception) -> SessionError:
+    def _damaged(self, error: Exception | str) -> SessionError:
         return SessionError(f"{self.path} is damaged ({error}): 'wlat repair' saves what can be saved")
 
     def _migrated(self) -> sqlite3.Connection:

@@ -121,7 +121,7 @@ class Store:
                 first = self.frames - len(self._open)
                 self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
                 self._put_block(first, self._open, self._open_carried, small=True)
-            self.put_facts(facts or {})
+            self.put_facts({**(facts or {}), "frames": self.frames})
             self._db.execute("COMMIT")
             self._open = []
             self._db.execute("PRAGMA journal_mode = DELETE")

@@ -1,0 +1,84 @@
+"""Frames without what says whose they are: the host's name, paths, and whatever else was told in texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from wlat_tui.frame import Frame, Host, Target
+
+KERNEL_PLACES = ("/proc/", "/sys/", "/dev/cpu_dma_latency")
+"""Paths that are the same everywhere."""
+_PATH = re.compile(r"(?<![\w.])~?/[^\s,;:'\"()=]+")
+FACTS = ("wlat", "python", "compact", "durable", "source", "ended", "started", "cut", "salvaged")
+"""What the header may keep; the options name directories and files."""
+
+
+class Scrubber:
+    """Replaces names in texts. It learns the host's name and the target's places from the frames that bring them."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, str] = {}
+
+    def learn(self, host: Host) -> None:
+        self._secrets[host.hostname] = "host"
+        if host.target is not None:
+            for place in (host.target.directory, host.target.mount_point, host.target.device):
+                # "/" is everybody's mount point
+                if len(place) > 1:
+                    self._secrets[place] = "(path)"
+
+    def text(self, text: str) -> str:
+        """Without any name or path that is not the kernel's own."""
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            if secret:
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", self._secrets[secret], text)
+        return _PATH.sub(lambda match: match[0] if match[0].startswith(KERNEL_PLACES) else "(path)", text)
+
+    def all_texts(self, value: Any) -> Any:
+        """The same value with every text in it scrubbed; keys stay (they are the kernel's and wlat's names)."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, tuple):
+            return tuple(self.all_texts(member) for member in value)
+        if isinstance(value, dict):
+            return {key: self.all_texts(member) for key, member in value.items()}
+        if is_dataclass(value) and not isinstance(value, type):
+            return replace(value, **{field.name: self.all_texts(getattr(value, field.name)) for field in fields(value)})
+        return value
+
+
+def _host(host: Host) -> Host:
+    target = host.target
+    if target is not None:
+        place = "(path)"
+        target = Target(
+            place,
+            place,
+            target.filesystem,
+            "(device)",
+            _PATH.sub(place, target.mount_options),
+            target.stable_writes,
+            target.rotational,
+        )
+    # a kernel's release can carry a company's or a person's name behind its numbers
+    numbers = re.match(r"\d+(\.\d+)*", host.kernel)
+    return replace(host, hostname="host", kernel=numbers[0] if numbers else "n/a", target=target)
+
+
+def anonymous(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same frames: figures as they are, names and paths gone from the host, marks, notices, knobs and reasons."""
+    scrubber = Scrubber()
+    for frame in frames:
+        if frame.host is not None:
+            scrubber.learn(frame.host)
+        yield replace(
+            frame,
+            host=None if frame.host is None else _host(frame.host),
+            marks=scrubber.all_texts(frame.marks),
+            notices=scrubber.all_texts(frame.notices),
+            writer_missing=scrubber.all_texts(frame.writer_missing),
+            knobs=scrubber.all_texts(dict(frame.knobs)) if frame.knobs is not None else None,
+        )
