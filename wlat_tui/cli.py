@@ -18,10 +18,15 @@ from wlat_tui.config import ConfigError, config_path, load_config
 from wlat_tui.options import source_options
 
 COMMANDS = {
+    "anonymize": "wlat_tui.commands.anonymize:anonymize",
     "bench": "wlat_tui.commands.bench:bench",
     "completion": "wlat_tui.commands.completion:completion",
+    "cut": "wlat_tui.commands.cut:cut",
     "doctor": "wlat_tui.commands.doctor:doctor",
+    "export": "wlat_tui.commands.export:export",
+    "info": "wlat_tui.commands.info:info",
     "record": "wlat_tui.commands.record:record",
+    "repair": "wlat_tui.commands.repair:repair",
     "restore": "wlat_tui.commands.restore:restore",
     "sudoers": "wlat_tui.commands.sudoers:sudoers",
     "topology": "wlat_tui.commands.topology:topology",

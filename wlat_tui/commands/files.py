@@ -1,0 +1,94 @@
+"""What the commands on recordings have in common: opening them, spans of them, where the result goes."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from wlat_tui.frame import Frame
+from wlat_tui.sessions.copy import write_frames
+from wlat_tui.sessions.moment import parse_moment
+from wlat_tui.sessions.recording import Recording
+from wlat_tui.sessions.schema import SessionError
+from wlat_tui.sessions.store import Store
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+_FROM = click.option(
+    "--from", "begin", metavar="TIME", default=None, help="From here: 90s after the start, 03:00:05, or a date."
+)
+_TO = click.option("--to", "end", metavar="TIME", default=None, help="Up to here.")
+
+
+def span_options(command: _Command) -> _Command:
+    """``--from`` and ``--to``, for `numbers`."""
+    return _FROM(_TO(command))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Recording]:
+    """A recording; what is wrong with it becomes one sentence, whenever it is noticed. Its notices go to stderr."""
+    try:
+        with Recording(path) as recording:
+            for notice in recording.notices:
+                click.echo(notice, err=True)
+            yield recording
+    except SessionError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def numbers(recording: Recording, begin: str | None, end: str | None) -> tuple[int, int]:
+    """The frames of a span, from the first to before the second. Raises click.UsageError when there are none."""
+    try:
+        first = 0 if begin is None else recording.number_at(parse_moment(begin, recording))
+        last = len(recording) if end is None else min(len(recording), recording.number_at(parse_moment(end, recording) - 1) + 1)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if last <= first:
+        raise click.UsageError(f"{recording.path} holds no frame from {begin or 'its start'} to {end or 'its end'}")
+    return first, last
+
+
+def written(target: Path, facts: Mapping[str, object], frames: Iterable[Frame]) -> None:
+    """A new recording of these frames; removed again when they cannot all be written.
+
+    Raises:
+        click.ClickException: it cannot be made or written (one sentence).
+    """
+    try:
+        store = Store(target, facts, durable=False)
+    except SessionError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        write_frames(store, frames)
+    except BaseException as error:
+        store.close()
+        for side in ("", "-wal", "-shm"):
+            Path(f"{target}{side}").unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise click.ClickException(f"{target} cannot be written: {error}") from error
+        raise
+    if (kept := store.close()) is not None:
+        raise click.ClickException(kept)
+
+
+@contextmanager
+def output_file(path: Path | None) -> Iterator[TextIO]:
+    """A new text file, or stdout."""
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        with path.open("x", encoding="utf-8", newline="") as file:
+            yield file
+    except FileExistsError as error:
+        raise click.UsageError(f"{path} exists and is not overwritten: choose another name") from error
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
