@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from wlat_tui.app import WlatApp
-from wlat_tui.frame import Frame
-from wlat_tui.mitigations import Mitigation, catalogue
-from wlat_tui.model.session import Session
+from wlat_tui.frame import Frame, KnobState
+from wlat_tui.mitigations import catalogue
 from wlat_tui.renderables.line import plain
 from wlat_tui.screens.dialogs import ConfirmDialog, MitigationDialog
 from wlat_tui.screens.help import HelpScreen
-from wlat_tui.sources import DropCaches, Outcome, ReadZones, Request, SetKnob
+from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.scripted import Scenario, ScriptedSource
 
 WAIT_S = 20.0
@@ -31,8 +33,8 @@ class Watched(ScriptedSource):
 
     closed = 0
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, realtime=False, **kwargs)
+    def __init__(self, scenario: Scenario = "story") -> None:
+        super().__init__(scenario=scenario, realtime=False)
         self.requests: list[Request] = []
 
     async def apply(self, request: Request) -> Outcome:
@@ -255,22 +257,88 @@ async def test_a_typed_value_is_applied_and_a_wrong_one_is_refused_in_the_dialog
         assert source_of(app).requests == [SetKnob("min_free_kbytes", "180224")]
 
 
-class Allowed:
-    """A mitigation that may be used, whatever the source knows about it."""
+@pytest.mark.parametrize("first", ["tab", "1"])
+async def test_a_value_typed_in_one_burst_arrives_whole(first: str) -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_dialog(app, pilot, "min_free_kbytes")
+        for key in (first, *("180225" if first == "tab" else "80225"), "backspace", "4", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: source_of(app).requests)
+        assert source_of(app).requests == [SetKnob("min_free_kbytes", "180224")]
 
-    def __init__(self, mitigation: Mitigation) -> None:
-        self._mitigation = mitigation
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._mitigation, name)
+async def test_a_dialog_opened_before_the_first_reading_learns_what_can_be_done() -> None:
+    app = an_app()
+    knobs, app.session.knobs = app.session.knobs, {}
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.mitigations.ready)
+        app.session.knobs = {}
+        dialog = await open_dialog(app, pilot, "min_free_kbytes")
+        assert "has not been read yet" in dialog._text().plain
+        assert not dialog.query_one(OptionList).display
+        app.session.knobs = knobs
+        dialog.follow()
+        await until(pilot, lambda: dialog.query_one(OptionList).has_focus)
+        assert "has not been read yet" not in dialog._text().plain
 
-    def unavailable(self, _session: Session) -> None:
-        return None
+
+async def test_a_dialog_follows_the_host_and_keeps_what_was_chosen_and_typed() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        dialog = await open_dialog(app, pilot, "swappiness")
+        options, field = dialog.query_one(OptionList), dialog.query_one(Input)
+        await pilot.press("end", "tab", "7")
+        chosen = dialog._choices[options.highlighted or 0].value
+        app.session.knobs = {**app.session.knobs, "swappiness": KnobState("33", "60")}
+        dialog.follow()
+        await pilot.pause()
+        assert "Now: 33" in dialog._head().plain
+        assert "33" in [choice.value for choice in dialog._choices]
+        assert dialog._choices[options.highlighted or 0].value == chosen
+        assert (field.value, field.has_focus) == ("7", True)
+        app.session.knobs = {**app.session.knobs, "swappiness": KnobState("33", "60", "another wlat holds the settings")}
+        dialog.follow()
+        await until(pilot, lambda: not field.display)
+        assert "another wlat holds the settings" in dialog._text().plain
+
+
+@pytest.mark.parametrize("size", [(60, 15), (120, 40)])
+async def test_the_setting_its_value_and_the_keys_stay_in_sight_in_every_dialog(size: tuple[int, int]) -> None:
+    app = an_app()
+    async with app.run_test(size=size) as pilot:
+        await ready(app, pilot)
+        for mitigation in (m for m in catalogue() if m.name in ("zone_reclaim_mode", "thp_defrag", "pin")):
+            dialog = MitigationDialog(mitigation, app.session, None)
+            await app.push_screen(dialog)
+            await pilot.press("end", "tab", "tab")
+            for name in ("#head", "#hint"):
+                part = dialog.query_one(name)
+                assert part.region.height >= 1
+                assert dialog.query_one("#mitigation").content_region.contains_region(part.region), (mitigation.name, name)
+            await pilot.press("escape")
+            await until(pilot, lambda dialog=dialog: app.screen is not dialog)  # type: ignore[misc]
+
+
+async def test_what_the_kernel_refused_can_still_be_switched_off() -> None:
+    app = an_app("degraded")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        tick = app.session.writer
+        assert tick is not None
+        app.session.writer = replace(tick, refused={**tick.refused, "fifo": errno.EPERM})
+        app.session.settings = replace(app.session.settings, fifo_priority=10)
+        dialog = await open_dialog(app, pilot, "fifo")
+        assert "Operation not permitted" in dialog._text().plain
+        await pilot.press("home", "enter")
+        await until(pilot, lambda: source_of(app).requests)
+        (request,) = source_of(app).requests
+        assert isinstance(request, ChangeSettings)
+        assert request.settings.fifo_priority == 0
 
 
 async def test_dropping_caches_asks_again_and_enter_is_no() -> None:
-    drop = next(m for m in catalogue() if m.name == "drop_caches")
-    app = an_app(mitigations=[cast(Mitigation, Allowed(drop))])
+    app = an_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await open_dialog(app, pilot, "drop_caches")
         await pilot.press("enter")
@@ -289,9 +357,9 @@ async def test_a_read_only_source_explains_and_offers_nothing() -> None:
     app = an_app(read_only="this is a recording")
     async with app.run_test(size=(120, 40)) as pilot:
         dialog = await open_dialog(app, pilot, "min_free_kbytes")
-        assert not dialog.query(OptionList)
-        assert not dialog.query(Input)
-        await pilot.press("enter", "y", "escape")
+        assert not dialog.query_one(OptionList).display
+        assert not dialog.query_one(Input).display
+        await pilot.press("enter", "y", "5", "escape")
         await until(pilot, lambda: not isinstance(app.screen, MitigationDialog))
         assert source_of(app).requests == []
         assert "read-only" in screen_text(app)
@@ -303,7 +371,7 @@ async def test_without_root_the_dialog_says_why_and_how() -> None:
         dialog = await open_dialog(app, pilot, "min_free_kbytes")
         unavailable = dialog._unavailable
         assert unavailable is not None
-        assert not dialog.query(OptionList)
+        assert not dialog.query_one(OptionList).display
         text = dialog._text().plain
         assert unavailable.reason in text
         assert unavailable.fix is None or unavailable.fix in text

@@ -163,7 +163,11 @@ class WlatApp(App[int]):
             self._set_low_bandwidth(True)
         if terminal is not None and terminal.busy:
             return
-        if self.paused or not self._fresh or self._leaving:
+        if not self._fresh or self._leaving:
+            return
+        if isinstance(self.screen, MitigationDialog):
+            self.screen.follow()  # also in a paused view: what it says decides what is changed
+        if self.paused:
             return
         self._fresh = False
         self._count_sent(terminal)

@@ -35,6 +35,8 @@ class Unavailable:
 
     reason: str
     fix: str | None
+    refused: bool = False
+    """It was asked for and the kernel refused it; it may be asked for again, or switched off."""
 
 
 class Knob(Protocol):

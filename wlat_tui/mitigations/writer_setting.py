@@ -43,7 +43,7 @@ class WriterSetting:
         for refused, meaning, fix in self.refusals:
             number = session.writer.refused.get(refused, 0)
             if number:
-                return Unavailable(f"{meaning}: {os.strerror(number)}", fix)
+                return Unavailable(f"{meaning}: {os.strerror(number)}", fix, refused=True)
         return None
 
     def request(self, value: str, session: Session) -> Request:

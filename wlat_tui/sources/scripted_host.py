@@ -219,7 +219,8 @@ class ScriptedHost:
         """Every knob as it stands."""
         why = None if self.privileged else "changing it needs root"
         fix = None if self.privileged else "sudo wlat --demo"
-        return {name: KnobState(value, self.originals.get(name), why, fix) for name, value in self.knobs.items()}
+        states = {name: KnobState(value, self.originals.get(name), why, fix) for name, value in self.knobs.items()}
+        return states | {"drop_caches": KnobState(None, None, why, fix)}
 
     def host(self) -> Host:
         """The machine as it would introduce itself."""
