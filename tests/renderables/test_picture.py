@@ -76,6 +76,15 @@ def test_after_a_resize_everything_inside_is_sent_again_and_nothing_outside() ->
     assert picture.take_changes() == "\x1b[1;1Habc"
 
 
+def test_what_was_laid_out_for_a_larger_terminal_is_cut_at_the_edge() -> None:
+    picture = Picture()
+    picture.resize(3, 2)
+    picture.feed(draw(0, 0, "a漢字") + draw(1, 2, "xyz") + draw(1, 7, "far") + draw(2, 0, "below"))
+    assert picture.take_changes() == "\x1b[1;1Ha漢\x1b[2;1H  x"
+    picture.resize(2, 2)
+    assert picture.take_changes() == "\x1b[1;1Ha \x1b[2;1H  "
+
+
 def test_a_wide_character_is_replaced_as_a_whole() -> None:
     picture = Picture()
     picture.feed(draw(0, 0, "漢字"))

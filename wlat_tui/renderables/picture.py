@@ -35,6 +35,7 @@ class Picture:
         self._y = 0
         self._style = ""
         self._synchronised = False
+        self._size: tuple[int, int] | None = None
 
     @property
     def changed(self) -> bool:
@@ -68,8 +69,15 @@ class Picture:
         self._dirty.update(self._wanted)
 
     def resize(self, width: int, height: int) -> None:
-        """Drop what lies outside a terminal of this size and forget what is shown: terminals reflow in their own ways."""
-        self._wanted = {y: (chars[:width], styles[:width]) for y, (chars, styles) in self._wanted.items() if y < height}
+        """Drop what lies outside a terminal of this size and forget what is shown: terminals reflow in their own ways.
+
+        What is fed later is cut to this size too: the last frame laid out for a larger terminal may still arrive, and cells
+        beyond its edge would be piled up by the terminal in its last column.
+        """
+        self._size = width, height
+        self._wanted = {y: row for y, row in self._wanted.items() if y < height}
+        for row in self._wanted.values():
+            _cut(*row, width)
         self._dirty.clear()
         self.forget()
 
@@ -105,6 +113,8 @@ class Picture:
         return False
 
     def _write(self, text: str) -> None:
+        if self._size is not None and self._y >= self._size[1]:
+            return
         chars, styles = self._wanted.setdefault(self._y, ([], []))
         if len(chars) < self._x:
             missing = self._x - len(chars)
@@ -119,7 +129,17 @@ class Picture:
         chars[self._x : end] = cells
         styles[self._x : end] = [self._style] * len(cells)
         self._x = end
+        if self._size is not None:
+            _cut(chars, styles, self._size[0])
         self._dirty.add(self._y)
+
+
+def _cut(chars: list[str], styles: list[str], width: int) -> None:
+    """Drop the cells behind the edge; a wide character that would need one of them becomes a blank."""
+    if len(chars) > width:
+        if not chars[width]:
+            chars[width - 1] = " "
+        del chars[width:], styles[width:]
 
 
 def _split_cells(text: str) -> list[str]:
