@@ -17,25 +17,23 @@ FACTS = ("wlat", "python", "compact", "durable", "source", "ended", "started", "
 
 
 class Scrubber:
-    """Replaces names in texts. It learns the host's name and the target's places from the frames that bring them."""
+    """Replaces names in texts. It learns the host's name and the device from the frames that bring them."""
 
     def __init__(self) -> None:
-        self._secrets: dict[str, str] = {}
+        self._hosts: set[str] = set()
+        self._devices: set[str] = set()
 
     def learn(self, host: Host) -> None:
-        self._secrets[host.hostname] = "host"
+        self._hosts |= {host.hostname} - {""}
+        # most are paths, but not all: tank/data, server:/export
         if host.target is not None:
-            for place in (host.target.directory, host.target.mount_point, host.target.device):
-                # "/" is everybody's mount point
-                if len(place) > 1:
-                    self._secrets[place] = "(path)"
+            self._devices |= {host.target.device} - {""}
 
     def text(self, text: str) -> str:
         """Without any name or path that is not the kernel's own."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            if secret:
-                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", self._secrets[secret], text)
-        return _PATH.sub(lambda match: match[0] if match[0].startswith(KERNEL_PLACES) else "(path)", text)
+        text = _named(text, self._devices, "(device)")
+        text = _PATH.sub(lambda match: match[0] if match[0].startswith(KERNEL_PLACES) else "(path)", text)
+        return _named(text, self._hosts, "host")
 
     def all_texts(self, value: Any) -> Any:
         """The same value with every text in it scrubbed; keys stay (they are the kernel's and wlat's names)."""
@@ -48,6 +46,13 @@ class Scrubber:
         if is_dataclass(value) and not isinstance(value, type):
             return replace(value, **{field.name: self.all_texts(getattr(value, field.name)) for field in fields(value)})
         return value
+
+
+def _named(text: str, names: set[str], instead: str) -> str:
+    """Whole names only: a host called "a" must not be cut out of every word."""
+    for name in sorted(names, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", instead, text)
+    return text
 
 
 def _host(host: Host) -> Host:

@@ -1,0 +1,149 @@
+"""A replay is a source like any other: frames in order, at a speed, from where one seeks; nothing can be changed."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.sessions.makers import recorded, scripted, sorted_buckets
+from wlat_tui.frame import Frame
+from wlat_tui.sessions.recording import Recording
+from wlat_tui.sources import Source
+from wlat_tui.sources.replay import LONGEST_WAIT_S, ReplaySource
+
+WHOLE = [sorted_buckets(frame) for frame in scripted(150)]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    return Recording(recorded(tmp_path / "a.wlat", WHOLE))
+
+
+async def test_it_plays_everything_once_in_order(recording: Recording) -> None:
+    source: Source = ReplaySource(recording, math.inf)
+    assert [frame async for frame in source.frames()] == WHOLE
+    assert "a.wlat" in source.description
+    await source.close()
+
+
+async def test_nothing_can_be_changed(recording: Recording) -> None:
+    from wlat_tui.sources import SetKnob
+
+    source = ReplaySource(recording)
+    outcome = await source.apply(SetKnob("zone_reclaim_mode", "1"))
+    assert not outcome.ok
+    assert outcome.message == source.read_only
+    await source.close()
+    await source.close()
+
+
+async def test_after_a_seek_the_first_frame_is_complete_and_the_rest_follow(recording: Recording) -> None:
+    source = ReplaySource(recording, math.inf)
+    assert source.seek(WHOLE[100].begin_ns + 5) == 100
+    frames = [frame async for frame in source.frames()]
+    assert frames[0] == recording.known_at(100)
+    assert frames[0].host == WHOLE[0].host
+    assert frames[1:] == WHOLE[101:]
+    await source.close()
+
+
+async def test_a_seek_while_playing_goes_there_backwards_too(recording: Recording) -> None:
+    source = ReplaySource(recording, math.inf)
+    seen: list[int] = []
+    async for frame in source.frames():
+        seen.append(frame.end_ns)
+        if len(seen) == 3:
+            source.seek(WHOLE[120].begin_ns)
+        if len(seen) == 5:
+            source.seek(0)
+        if len(seen) == 7:
+            break
+    assert seen == [WHOLE[i].end_ns for i in (0, 1, 2, 120, 121, 0, 1)]
+    await source.close()
+
+
+async def test_paused_it_yields_only_the_steps_asked_for(recording: Recording) -> None:
+    source = ReplaySource(recording, math.inf)
+    source.pause()
+    arrived: asyncio.Queue[Frame] = asyncio.Queue()
+
+    async def play() -> None:
+        async for frame in source.frames():
+            arrived.put_nowait(frame)
+
+    playing = asyncio.create_task(play())
+    source.step(2)
+    assert [await asyncio.wait_for(arrived.get(), 30) for _ in range(2)] == WHOLE[:2]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert arrived.empty()
+    assert source.number == 2
+    source.seek(WHOLE[90].begin_ns)
+    source.step()
+    assert (await asyncio.wait_for(arrived.get(), 30)).end_ns == WHOLE[90].end_ns
+    source.play()
+    await asyncio.wait_for(playing, 60)
+    assert arrived.qsize() == len(WHOLE) - 91
+    await source.close()
+
+
+async def test_frames_come_when_they_are_due(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ReplaySource(recording, 4.0)
+    waits: list[float] = []
+    now = [0.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+
+    async def wait_for(waiting: object, timeout: float | None) -> None:
+        waiting.close()  # type: ignore[attr-defined]
+        assert timeout is not None
+        waits.append(timeout)
+        now[0] += timeout
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio, "wait_for", wait_for)
+    frames = []
+    async for frame in source.frames():
+        frames.append(frame)
+        if len(frames) == 4:
+            source.speed = 0.5
+        if len(frames) == 6:
+            break
+    assert waits == pytest.approx([0.05, 0.05, 0.05, 0.4, 0.4])
+    await source.close()
+
+
+async def test_a_hole_in_the_recording_is_not_waited_for_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ReplaySource(Recording(recorded(tmp_path / "b.wlat", [WHOLE[0], WHOLE[149]])))
+    waits: list[float] = []
+
+    async def wait_for(waiting: object, timeout: float | None) -> None:
+        waiting.close()  # type: ignore[attr-defined]
+        waits.append(timeout or 0)
+        source.speed = math.inf
+
+    monkeypatch.setattr(asyncio, "wait_for", wait_for)
+    assert [frame async for frame in source.frames()] == [WHOLE[0], WHOLE[149]]
+    assert waits == [pytest.approx(LONGEST_WAIT_S, abs=0.5)]
+    await source.close()
+
+
+async def test_kept_open_it_waits_at_the_end_for_a_seek(recording: Recording) -> None:
+    source = ReplaySource(recording, math.inf, stay_open=True)
+    coming = source.frames()
+    source.seek(WHOLE[-1].begin_ns)
+    assert (await anext(coming)).end_ns == WHOLE[-1].end_ns
+    waiting = asyncio.ensure_future(anext(coming))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    source.seek(WHOLE[3].begin_ns)
+    assert (await asyncio.wait_for(waiting, 30)).end_ns == WHOLE[3].end_ns
+    await source.close()
+
+
+def test_a_speed_is_above_nothing(recording: Recording) -> None:
+    with recording, pytest.raises(ValueError, match="choose more than 0"):
+        ReplaySource(recording, 0)
