@@ -221,6 +221,7 @@ class NodeSample:
     node: int
     rows: Mapping[str, int]
     kswapd: Kswapd | None = None
+    """None: not read in this tick (it is read about once a second), or not visible here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,18 @@ def test_kswapd_is_awake_when_it_runs_or_used_cpu() -> None:
     assert only(folded({"nodes": (a_sample(5),)})).kswapd_awake is None
 
 
+def test_kswapd_read_once_a_second_is_known_in_the_ticks_between() -> None:
+    def kswapd(cpu_ns: int) -> dict[str, Any]:
+        return {"nodes": (a_sample(5, kswapd=Kswapd(9, "S", cpu_ns)),)}
+
+    unread: dict[str, Any] = {"nodes": (a_sample(5),)}
+    between = only(folded(kswapd(0), unread, kswapd(SECOND), unread))
+    assert (between.kswapd, between.kswapd_awake, between.kswapd_cpu_pct) == (Kswapd(9, "S", SECOND), True, 50.0)
+    assert only(folded(kswapd(0), kswapd(SECOND), kswapd(SECOND), unread)).kswapd_awake is False
+    lost = only(folded(kswapd(0), kswapd(SECOND), *[unread] * 5))
+    assert (lost.kswapd, lost.kswapd_awake, lost.kswapd_cpu_pct) == (None, None, None)
+
+
 def test_rates_are_per_second_and_only_of_rows_both_samples_have() -> None:
     state = only(folded({"nodes": (a_sample(5, numa_miss=10),)}, {"nodes": (a_sample(5, numa_miss=40, fresh=1),)}))
     assert state.rates["numa_miss"] == 30

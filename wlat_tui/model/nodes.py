@@ -73,7 +73,7 @@ class NodeState:
     """Worst error of ``free_pages`` (per-CPU counters not folded in yet)."""
     kswapd: Kswapd | None = None
     kswapd_awake: bool | None = None
-    """It is running or waiting in the kernel, or used CPU since the last sample."""
+    """It is running or waiting in the kernel, or used CPU between the last two readings of it."""
     kswapd_cpu_pct: float | None = None
     file_pages: int | None = None
     anon_pages: int | None = None
@@ -138,7 +138,8 @@ class _Node:
     def __init__(self, node: int) -> None:
         self.state = NodeState(node)
         self._zones_at_ns: int | None = None
-        self._history: deque[tuple[int, int | None, int | None]] = deque()  # at, free, kswapd CPU
+        self._history: deque[tuple[int, int | None]] = deque()  # at, free
+        self._kswapds: deque[tuple[int, Kswapd]] = deque()
         self._sampled_ns: int | None = None
 
     def shape(self, shape: NodeShape | None) -> None:
@@ -165,26 +166,23 @@ class _Node:
 
     def sample(self, sample: NodeSample, at_ns: int) -> None:
         """Take a nodeN/vmstat reading in: rates, trend, kswapd."""
-        old, rows = self.state, sample.rows
+        rows = sample.rows
         seconds = 0.0 if self._sampled_ns is None else (at_ns - self._sampled_ns) / 1e9
-        cpu_ns = sample.kswapd.cpu_ns if sample.kswapd is not None else None
         free = rows.get("nr_free_pages")
         while self._history and self._history[0][0] < at_ns - TREND_NS:
             self._history.popleft()
-        self._history.append((at_ns, free, cpu_ns))
+        self._history.append((at_ns, free))
+        self._follow_kswapd(sample.kswapd, at_ns)
         trend_pages_per_s, trend = self._trend()
         slab = _sum((rows.get("nr_slab_reclaimable"), rows.get("nr_slab_unreclaimable")))
         self._sampled_ns = at_ns
         self.state = replace(
-            old,
+            self.state,
             online=True,
             rows=rows,
-            rates=Rates(old.rows, rows, seconds),
+            rates=Rates(self.state.rows, rows, seconds),
             trend_pages_per_s=trend_pages_per_s,
             trend=trend,
-            kswapd=sample.kswapd,
-            kswapd_awake=self._awake(old.kswapd, sample.kswapd),
-            kswapd_cpu_pct=self._kswapd_pct(),
             file_pages=rows.get("nr_file_pages"),
             anon_pages=rows.get("nr_anon_pages"),
             slab_pages=slab,
@@ -213,7 +211,7 @@ class _Node:
         self.state = replace(state, free_pages=free, headroom_pages=headroom, state=verdict, zones_age_ns=age, empty=empty)
 
     def _trend(self) -> tuple[float | None, int | None]:
-        (begin, then, _), (end, now, _) = self._history[0], self._history[-1]
+        (begin, then), (end, now) = self._history[0], self._history[-1]
         if then is None or now is None or end - begin < TREND_NS // 3:
             return None, None
         change = now - then
@@ -221,16 +219,25 @@ class _Node:
         dead_band = self.state.drift_pages if self.state.drift_pages is not None else max(now, then) // 1_000
         return change / ((end - begin) / 1e9), 0 if abs(change) <= dead_band else (1 if change > 0 else -1)
 
+    def _follow_kswapd(self, now: Kswapd | None, at_ns: int) -> None:
+        """Take a reading of kswapd in. It comes about once a second: in the ticks between, the last one stands."""
+        while self._kswapds and self._kswapds[0][0] < at_ns - TREND_NS:
+            self._kswapds.popleft()
+        if now is not None:
+            awake = self._awake(self.state.kswapd, now)
+            self._kswapds.append((at_ns, now))
+            self.state = replace(self.state, kswapd=now, kswapd_awake=awake, kswapd_cpu_pct=self._kswapd_pct())
+        elif not self._kswapds:
+            self.state = replace(self.state, kswapd=None, kswapd_awake=None, kswapd_cpu_pct=None)
+
     def _kswapd_pct(self) -> float | None:
-        (begin, _, then), (end, _, now) = self._history[0], self._history[-1]
-        if then is None or now is None or end <= begin:
+        (begin, then), (end, now) = self._kswapds[0], self._kswapds[-1]
+        if then.pid != now.pid or end <= begin:
             return None
-        return 100 * (now - then) / (end - begin)
+        return 100 * (now.cpu_ns - then.cpu_ns) / (end - begin)
 
     @staticmethod
-    def _awake(before: Kswapd | None, now: Kswapd | None) -> bool | None:
-        if now is None:
-            return None
+    def _awake(before: Kswapd | None, now: Kswapd) -> bool:
         moved = before is not None and before.pid == now.pid and now.cpu_ns > before.cpu_ns
         return moved or now.state in ("R", "D")
 
