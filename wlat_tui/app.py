@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from textual.widgets import Static
 
 from wlat_tui.driver import TerminalDriver, TerminalGone
 from wlat_tui.frame import Frame
+from wlat_tui.link import LinkView
 from wlat_tui.mitigations import Mitigation, catalogue
 from wlat_tui.model.session import Session
 from wlat_tui.panels.history import HistoryPanel
@@ -93,8 +95,7 @@ class WlatApp(App[int]):
         self.source = source
         self.session = Session()
         self.paused = False
-        self._auto_low_bandwidth = low_bandwidth is None
-        self._low_bandwidth = bool(low_bandwidth)
+        self._link = LinkView(low_bandwidth)
         self._refresh_hz = refresh_hz
         self._glyphs = choose(ascii)
         self._picture_dir = picture_dir or user_state_path("wlat") / "screenshots"
@@ -123,7 +124,7 @@ class WlatApp(App[int]):
     def compose(self) -> ComposeResult:
         for panel in self.panels:
             panel.glyphs = self._glyphs
-            panel.low_bandwidth = self._low_bandwidth
+            panel.low_bandwidth = self._link.low_bandwidth
         yield self.status
         yield self.latency
         yield self.history
@@ -145,7 +146,7 @@ class WlatApp(App[int]):
 
     @property
     def _hz(self) -> float:
-        return min(self._refresh_hz, _LOW_BANDWIDTH_HZ) if self._low_bandwidth else self._refresh_hz
+        return min(self._refresh_hz, _LOW_BANDWIDTH_HZ) if self._link.low_bandwidth else self._refresh_hz
 
     async def _consume(self) -> None:
         """Fold every frame; draw the first one at once."""
@@ -158,9 +159,9 @@ class WlatApp(App[int]):
     def draw(self) -> None:
         """Show the newest state, unless the view is paused or the terminal still has to take the last one."""
         terminal = self.terminal
-        if terminal is not None and self._auto_low_bandwidth and not self._low_bandwidth and terminal.slow:
-            self.notify("The link is slow: low-bandwidth view (b switches back)", markup=False)
-            self._set_low_bandwidth(True)
+        if terminal is not None and (news := self._link.judge(time.monotonic(), slow=terminal.slow, late=terminal.late)):
+            self.notify(news, markup=False)
+            self._apply_bandwidth()
         if terminal is not None and terminal.busy:
             return
         if not self._fresh or self._leaving:
@@ -207,7 +208,7 @@ class WlatApp(App[int]):
             height,
             self.nodes.row_count(),
             self.mitigations.row_count,
-            False if self._low_bandwidth else self._show_chart,
+            False if self._link.low_bandwidth else self._show_chart,
         )
         base.set_class(plan is None, "tiny")
         for widget in (self.status, self.keys, base.query_one("#lower")):
@@ -251,7 +252,7 @@ class WlatApp(App[int]):
         panel.focus()
 
     def action_chart(self) -> None:
-        if self._low_bandwidth:
+        if self._link.low_bandwidth:
             self.notify("The chart is not drawn in the low-bandwidth view (b switches it off)", markup=False)
             return
         self._show_chart = False if self.history.display and self.latency.display else None if self.history.display else True
@@ -280,8 +281,8 @@ class WlatApp(App[int]):
         self._ask(ReadZones())
 
     def action_low_bandwidth(self) -> None:
-        self._auto_low_bandwidth = False
-        self._set_low_bandwidth(not self._low_bandwidth)
+        self._link.choose(not self._link.low_bandwidth)
+        self._apply_bandwidth()
 
     def action_next_theme(self) -> None:
         if self.no_color:
@@ -317,18 +318,17 @@ class WlatApp(App[int]):
                 markup=False,
             )
 
-    def _set_low_bandwidth(self, on: bool) -> None:
-        self._low_bandwidth = on
+    def _apply_bandwidth(self) -> None:
         for panel in self.panels:
-            panel.low_bandwidth = on
+            panel.low_bandwidth = self._link.low_bandwidth
         self._timer.stop()
         self._timer = self.set_interval(1 / self._hz, self.draw)
         self._arrange()
         self._say_mode()
 
     def _say_mode(self) -> None:
-        words = ["PAUSED"] * self.paused + ["low-bandwidth"] * self._low_bandwidth + ["putting everything back"] * self._leaving
-        self.status.mode = ", ".join(words)
+        modes = {"PAUSED": self.paused, "low-bandwidth": self._link.low_bandwidth, "putting everything back": self._leaving}
+        self.status.mode = ", ".join(word for word, on in modes.items() if on)
         self.status.redraw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

@@ -88,6 +88,11 @@ class TerminalDriver(LinuxDriver):
         """True when the link is too slow for what it is sent: three frames in a row were taken late, or one not for seconds."""
         return self.slow_frames >= _SLOW_FRAMES or (self.busy and time.monotonic() - self._frame_since > _STUCK_S)
 
+    @property
+    def late(self) -> bool:
+        """True when the last frame, or the one on its way, is taken late."""
+        return self.slow_frames > 0 or (self.busy and time.monotonic() - self._frame_since > _SLOW_S)
+
     def resized(self, width: int, height: int) -> None:
         """The terminal has another size: its content is unknown."""
         self._picture.resize(width, height)
