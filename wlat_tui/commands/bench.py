@@ -39,6 +39,7 @@ def bench() -> None:
     screen    what does the screen cost?             about 4 minutes
     reach     how fast, how large a host?            about 1 minute
     effect    does prewarming help under pressure?   about 4 minutes; fills the page cache!
+    sessions  how large, how quick to open?          about 1 minute
 
     Run them on a quiet host. Figures go to stdout, progress to stderr; Ctrl-C ends everything and leaves nothing.
     """
@@ -120,3 +121,16 @@ def effect(directory: Path, seconds: float, rounds: int, distance_bytes: int) ->
     from wlat_tui.bench.effect import run
 
     measure(lambda say: run(directory, seconds, rounds, distance_bytes, say))
+
+
+@bench.command()
+@PLACE
+@click.option("--hours", type=click.FloatRange(0.1, 100), default=24.0, show_default=True, help="Length of the long recording.")
+def sessions(directory: Path, hours: float) -> None:
+    """Size of an hour's recording, and how quickly a long one opens and seeks. Writes about 25 MB per hour of it.
+
+    Five minutes of the scripted host are recorded; the long recording repeats them.
+    """
+    from wlat_tui.bench.sessions import run
+
+    measure(lambda _say: run(directory, hours))

@@ -35,6 +35,7 @@ class Recording:
         self.path = path
         self.notices: list[str] = []
         """What the user should know about the file, in sentences."""
+        self._last: tuple[bytes, list[Frame]] | None = None
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self.version = read_version(path)
         """1000 * major + minor."""
@@ -150,6 +151,8 @@ class Recording:
         row = self.row("SELECT first, data FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (number,))
         if row is None:
             return number, []
+        if only is None and self._last is not None and self._last[0] == row[1]:
+            return int(row[0]), self._last[1]
         try:
             data = bytes(row[1])
             if read_head(data).first != row[0]:
@@ -157,6 +160,8 @@ class Recording:
             frames = unpack_block(data, only)
         except (Damaged, TypeError) as error:
             raise self._damaged(error) from error
+        if only is None:
+            self._last = data, frames
         return int(row[0]), frames
 
     def _read_facts(self) -> dict[str, Any]:
