@@ -20,6 +20,8 @@ BAD = {
     "--size 0": "size",
     "--size -3": "size",
     "--size 2M": "size",
+    "--policy bind:1000": "there is no node 1000 here",
+    "--cpu 4000": "may not run on CPU 4000",
     "--size many": "many",
     "--threshold 0": "threshold",
     "--segment 1K": "segment",

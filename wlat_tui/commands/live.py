@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,26 @@ def parse_policy(text: str) -> tuple[Policy, tuple[int, ...]]:
     return policy, listed
 
 
+def in_flags(refusal: str) -> str:
+    """The engine's sentence with its field names replaced by the flags that set them."""
+    for parameter in click.get_current_context().command.params:
+        refusal = re.sub(rf"\b{parameter.name}\b", parameter.opts[0], refusal)
+    return refusal
+
+
+def check_places(options: Mapping[str, Any], cpus: Sequence[int], nodes: Sequence[int]) -> None:
+    """Refuse CPUs and nodes that this host does not offer. Raises click.UsageError with one sentence."""
+    from wlat_tui.kernel.node_vmstat import online_nodes
+
+    if missing := sorted(set(cpus) - os.sched_getaffinity(0)):
+        raise click.UsageError(
+            f"--cpu {options['cpu_list']}: this process may not run on CPU {missing[0]} (see 'wlat topology')"
+        )
+    online = online_nodes() or (0,)
+    if absent := sorted(set(nodes) - set(online)):
+        raise click.UsageError(f"--policy {options['policy']}: there is no node {absent[0]} here (see 'wlat topology')")
+
+
 def read_settings(options: Mapping[str, Any]) -> Settings:
     """The engine settings that the flags ask for. Raises click.UsageError with one sentence."""
     from wlat_tui.native import refuse_settings
@@ -38,11 +59,8 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         cpus = parse_cpulist(options["cpu_list"])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    missing = sorted(set(cpus) - os.sched_getaffinity(0))
-    if missing and not options["demo"]:
-        raise click.UsageError(
-            f"--cpu {options['cpu_list']}: this process may not run on CPU {missing[0]} (see 'wlat topology')"
-        )
+    if not options["demo"]:
+        check_places(options, cpus, nodes)
     same_name = (
         "write_bytes",
         "interval_ns",
@@ -63,7 +81,7 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         cpus=cpus,
     )
     if (refusal := refuse_settings(settings)) is not None:
-        raise click.UsageError(refusal)
+        raise click.UsageError(in_flags(refusal))
     return settings
 
 
@@ -85,7 +103,7 @@ def choose_source(options: Mapping[str, Any], settings: Settings) -> Source:
     if options["demo"]:
         from wlat_tui.sources.scripted import ScriptedSource
 
-        return ScriptedSource()
+        return ScriptedSource(settings=settings)
     from wlat_tui.sources.live import LiveSource
 
     directory = check_directory(options["directory"])
