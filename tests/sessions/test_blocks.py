@@ -13,7 +13,7 @@ from tests.sessions.makers import any_frames, scripted, sorted_buckets
 from wlat_tui.frame import Frame, WriterTick
 from wlat_tui.sessions import shapes
 from wlat_tui.sessions.blocks import HEAD, pack_block, read_head, unpack_block
-from wlat_tui.sessions.columns import Damaged
+from wlat_tui.sessions.columns import Cursor, Damaged
 from wlat_tui.sources.scripted import Scenario
 
 TWO_FRAMES = pack_block(0, scripted(2), small=True)
@@ -55,7 +55,7 @@ def test_a_field_of_a_newer_wlat_is_skipped_and_a_missing_one_gets_its_default(m
 def test_a_record_without_a_field_it_needs_is_damaged() -> None:
     packed = shapes.Record(WriterTick).pack([scripted(1)[0].writer])
     with pytest.raises(Damaged, match="no seq"):
-        shapes.Record(WriterTick).unpack(shapes.Cursor(packed.replace(b"\x03seq", b"\x03sEq")), 1)
+        shapes.Record(WriterTick).unpack(Cursor(packed.replace(b"\x03seq", b"\x03sEq")), 1)
 
 
 def test_a_block_cut_anywhere_is_damaged() -> None:

@@ -90,6 +90,17 @@ def test_foreign_files_are_called_what_they_are(tmp_path: Path) -> None:
             Recording(tmp_path / name)
 
 
+def test_a_file_with_something_else_in_a_tables_place_is_refused(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.wlat", WHOLE[:3])
+    database = sqlite3.connect(path)
+    database.executescript(
+        "DROP TABLE mark; CREATE VIEW mark AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n;"
+    )
+    database.close()
+    with pytest.raises(SessionError, match="no table mark"):
+        Recording(path)
+
+
 def run_repair(*arguments: Path | str) -> tuple[int, str]:
     result = CliRunner().invoke(repair, [str(argument) for argument in arguments])
     return result.exit_code, result.output

@@ -14,9 +14,11 @@ from typing import Any, TextIO
 
 import click
 
+from wlat_tui import __version__
 from wlat_tui.commands.files import FILE, numbers, opened, output_file, span_options
 from wlat_tui.frame import HistogramDelta
 from wlat_tui.native import bucket_bounds_ns
+from wlat_tui.sessions.hlog import hlog_lines
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import TABLES
 
@@ -58,7 +60,11 @@ def write_csv(recording: Recording, table: str, first: int, end: int, file: Text
 @click.command()
 @FILE
 @click.option(
-    "--format", "form", type=click.Choice(["csv", "json"]), required=True, help="csv: one table; json: a frame per line."
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json", "hlog"]),
+    required=True,
+    help="csv: one table; json: a frame per line; hlog: HdrHistogram's interval log.",
 )
 @click.option("--table", type=click.Choice(TABLES), default="frame", show_default=True, help="Which table, for csv.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=None, help="A new file; by default stdout.")
@@ -71,5 +77,8 @@ def export(file: Path, form: str, table: str, output: Path | None, begin: str | 
             if form == "csv":
                 write_csv(recording, table, first, last, out)
                 return
-            for line in json_lines(recording, first, last):
-                out.write(line + "\n")
+            if form == "hlog":
+                lines = hlog_lines(recording.frames(first, last), f"wlat {__version__}: {file.name}, nanoseconds")
+            else:
+                lines = json_lines(recording, first, last)
+            out.writelines(f"{line}\n" for line in lines)

@@ -12,6 +12,7 @@ import click
 
 from wlat_tui.commands.files import FILE, opened
 from wlat_tui.sessions.recording import Recording
+from wlat_tui.sessions.schema import GAPS
 from wlat_tui.units import format_bytes, format_ns
 
 SPANS = ("wake", "service", "response")
@@ -42,7 +43,7 @@ def facts(recording: Recording) -> dict[str, Any]:
         "worst": {span: _worst(recording, span) for span in SPANS},
         "counts": dict(zip(SUMMED, sums or (), strict=False)),
         "losses": dict(recording.rows("SELECT name, sum(count) FROM loss GROUP BY name")),
-        "holes": [list(row) for row in recording.rows("SELECT begin_ns, end_ns FROM gap")],
+        "holes": [row[1:] for row in recording.rows(GAPS)],
         "nodes": [
             dict(zip(("node", "least_free_pages", "most_free_pages"), row, strict=True))
             for row in recording.rows("SELECT node, min(free), max(free) FROM node GROUP BY node")

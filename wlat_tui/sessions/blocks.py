@@ -30,6 +30,7 @@ MAGIC = b"WLB1"
 HEAD = struct.Struct("<4sB3xQIIII")
 ZLIB, LZMA = 1, 2
 MOST_BYTES = 1 << 27
+MOST_FRAMES = 4096
 """No block unpacks to more."""
 _FILTERS = [
     {
@@ -87,8 +88,8 @@ def unpack_block(data: bytes, only: frozenset[str] | None = None) -> list[Frame]
     packed = data[HEAD.size :]
     if len(packed) != head.packed_bytes or zlib.crc32(packed, zlib.crc32(data[: HEAD.size - 4])) != head.crc:
         raise Damaged("a block's checksum is wrong")
-    if head.raw_bytes > MOST_BYTES:
-        raise Damaged(f"a block announces {head.raw_bytes} bytes")
+    if head.raw_bytes > MOST_BYTES or head.frames > MOST_FRAMES:
+        raise Damaged(f"a block announces {head.frames} frames in {head.raw_bytes} bytes")
     try:
         raw = _unpacked(head, packed)
         return _FRAMES.unpack(Cursor(raw), head.frames, only)

@@ -17,7 +17,7 @@ from wlat_tui.frame import Frame
 from wlat_tui.sessions.blocks import read_head, unpack_block
 from wlat_tui.sessions.columns import Damaged
 from wlat_tui.sessions.migrations import migrate
-from wlat_tui.sessions.schema import APPLICATION_ID, MAJOR, SECTIONS, SessionError
+from wlat_tui.sessions.schema import APPLICATION_ID, MAJOR, SECTIONS, TABLES, SessionError
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
@@ -245,7 +245,11 @@ def _checked(place: str) -> sqlite3.Connection:
         # the file may come from anybody: no functions out of its schema, no trust in its pages
         for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "query_only = ON"):
             database.execute(f"PRAGMA {pragma}")
-        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        kinds = dict(database.execute("SELECT name, type FROM sqlite_schema WHERE sql NOT LIKE 'CREATE VIRTUAL%'"))
+        for table in ("header", "block", *TABLES):
+            if kinds.get(table) != "table":
+                # a view in a table's place could compute for ever
+                raise sqlite3.DatabaseError(f"it has no table {table}")
     except BaseException:
         database.close()
         raise

@@ -31,7 +31,12 @@ APPLICATION_ID = 0x776C6174
 MAJOR, MINOR = 1, 0
 VERSION = 1000 * MAJOR + MINOR
 
-SCHEMA = """
+GAPS = """
+    SELECT a.number AS after_frame, a.end_ns AS begin_ns, b.begin_ns AS end_ns
+    FROM frame a JOIN frame b ON b.number = a.number + 1
+    WHERE b.begin_ns - a.end_ns > 100000000
+"""
+SCHEMA = f"""
 CREATE TABLE header (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE block (
     first INTEGER PRIMARY KEY, frames INTEGER NOT NULL, begin_ns INTEGER, end_ns INTEGER,
@@ -58,10 +63,7 @@ CREATE TABLE mark (frame INTEGER, at_ns INTEGER, kind TEXT, name TEXT, before TE
 CREATE TABLE notice (frame INTEGER, text TEXT);
 CREATE TABLE loss (frame INTEGER, name TEXT, count INTEGER);
 CREATE TABLE host (frame INTEGER, value TEXT);
-CREATE VIEW gap AS
-    SELECT a.number AS after_frame, a.end_ns AS begin_ns, b.begin_ns AS end_ns
-    FROM frame a JOIN frame b ON b.number = a.number + 1
-    WHERE b.begin_ns - a.end_ns > 100000000;
+CREATE VIEW gap AS {GAPS};
 """
 
 TABLES = ("frame", "node", "zone", "knob", "setting", "stall", "mark", "notice", "loss", "host")
