@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import re
 import secrets
@@ -84,11 +85,17 @@ def granted(account: Account, wlat: Installation, real_knobs: Mapping[Path, str]
     return real_knobs
 
 
+def as_user(account: Account, wlat: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command of wlat, run by the user."""
+    env = {"HOME": f"/home/{account.name}", "PATH": os.environ["PATH"]}
+    command = [wlat.wlat, *arguments]
+    return subprocess.run(command, user=account.name, env=env, cwd="/", capture_output=True, text=True, check=False)
+
+
 def sudoers_lines(account: Account, wlat: Installation) -> list[str]:
     """What wlat prints for the user who runs it."""
-    done = subprocess.run(
-        [wlat.wlat, "sudoers"], user=account.name, env={}, cwd="/", capture_output=True, text=True, check=True
-    )
+    done = as_user(account, wlat, "sudoers")
+    assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
@@ -217,6 +224,18 @@ def test_without_sudo_every_setting_says_why_and_the_exact_command(
         terminal.press("esc", "q")
         assert terminal.wait() == 0
     assert read_text(RECLAIM) == real_knobs[RECLAIM]
+
+
+def test_doctor_knows_whether_the_lines_are_in_place(wlat: Installation, account: Account, place: Path) -> None:
+    def said() -> str:
+        done = as_user(account, wlat, "doctor", "--dir", str(place))
+        assert done.stderr == ""
+        return " ".join(done.stdout.split())
+
+    account.allow(f"{account.name} ALL=(root) ALL")
+    assert f"{wlat.wlat} sudoers | sudo tee /etc/sudoers.d/wlat" in said()
+    account.allow(*sudoers_lines(account, wlat))
+    assert "sudo works without a password: use --sudo" in said()
 
 
 def test_no_line_is_printed_for_an_installation_that_others_can_change(wlat: Installation, account: Account) -> None:

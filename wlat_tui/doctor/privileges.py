@@ -10,9 +10,11 @@ import subprocess
 from pathlib import Path
 
 from wlat_tui.doctor.finding import Finding, State, Subject
+from wlat_tui.keeper_client import keeper_command, wlat_path
 from wlat_tui.kernel.cgroup import read_cgroups
 from wlat_tui.kernel.files import read_line, read_text
 from wlat_tui.kernel.sysctl import read_sysctl
+from wlat_tui.sudo import SUDO
 from wlat_tui.units import format_bytes
 
 CAPABILITIES = {"SYS_NICE": 23, "IPC_LOCK": 14, "SYS_ADMIN": 21, "PERFMON": 38}
@@ -29,22 +31,21 @@ def privilege(subject: Subject) -> Finding:
     if _sudo_works():
         return Finding("privilege", State.OK, "ordinary user; sudo works without a password: use --sudo", why, "wlat --sudo")
     here = "ordinary user; sudo asks for a password or is not there"
-    return Finding("privilege", State.DEGRADED, here, why, "sudo -v && wlat --sudo")
+    fix = f"sudo -v && {wlat_path()} --sudo  # or for good: {wlat_path()} sudoers | sudo tee /etc/sudoers.d/wlat"
+    return Finding("privilege", State.DEGRADED, here, why, fix)
 
 
 def _sudo_works() -> bool:
-    sudo = shutil.which("sudo")
-    if sudo is None:
+    """Whether sudo runs anything, or the keeper as `wlat sudoers` allows it, without a password. Runs nothing but true."""
+    if shutil.which("sudo") is None:
         return False
+    return any(_succeeds([*SUDO[:-1], *what]) for what in (("true",), ("-l", "--", *keeper_command())))
+
+
+def _succeeds(command: list[str]) -> bool:
+    quiet = subprocess.DEVNULL
     try:
-        done = subprocess.run(
-            [sudo, "-n", "true"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=SUDO_SECONDS,
-            check=False,
-        )
+        done = subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=SUDO_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         return False  # an unreachable directory service: as good as a refusal
     return done.returncode == 0
