@@ -19,6 +19,7 @@ from wlat_tui.app import WlatApp
 from wlat_tui.frame import Frame, KnobState
 from wlat_tui.mitigations import catalogue
 from wlat_tui.renderables.line import plain
+from wlat_tui.screens.details import DetailsScreen
 from wlat_tui.screens.dialogs import ConfirmDialog, MitigationDialog
 from wlat_tui.screens.help import HelpScreen
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
@@ -407,6 +408,69 @@ async def test_the_threshold_moves_in_steps() -> None:
         await until(pilot, lambda: app.session.settings.threshold_ns == 2_000_000)
         await pilot.press("left_square_bracket")
         await until(pilot, lambda: app.session.settings.threshold_ns == 1_000_000)
+
+
+async def test_v_switches_everything_drawn_between_response_and_service_also_when_paused() -> None:
+    app = an_app("told", 250)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        text = screen_text(app)
+        for words in ("response now", "worst response per 0.5s", "worst so far (response)", "worst response ·"):
+            assert words in text
+        await pilot.press("p", "v")
+        await until(pilot, lambda: "service now" in screen_text(app))
+        text = screen_text(app)
+        for words in ("worst service per 0.5s", "worst so far (service)", "worst service ·"):
+            assert words in text
+
+
+async def test_the_details_show_everything_and_the_node_panel_what_concerns_the_node() -> None:
+    app = an_app("degraded", 100)
+    async with app.run_test(size=(120, 60)) as pilot:
+        await ready(app, pilot)
+        await pilot.press("2", "enter")
+        await until(pilot, lambda: "writeback" in screen_text(app))
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, DetailsScreen))
+        assert isinstance(app.screen, DetailsScreen)
+        text = app.screen.text(100).plain
+        for words in (
+            "MGLRU n/a: not built",
+            "PSI n/a: this kernel has no",
+            "zone_reclaim_failed",
+            "protection",
+            "DMA32",
+            "promo",
+        ):
+            assert words in text
+        assert "refused: memory lock: " in text
+        assert "limits.d" in text
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, DetailsScreen))
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_was_refused_is_told_in_the_status_and_at_its_mitigation(size: tuple[int, int]) -> None:
+    app = an_app("degraded", 200)
+    tick = app.session.writer
+    assert tick is not None
+    async with app.run_test(size=size) as pilot:
+        await ready(app, pilot)
+        assert "refused: memory lock" in screen_text(app)
+        refused = {**tick.refused, "fifo": errno.EPERM, "policy": errno.EINVAL, "dma_latency": errno.EACCES}
+        app.session.writer = replace(tick, refused=refused)
+        app._fresh = True
+        app.draw()
+        text = screen_text(app)
+        assert "4 refused (d)" in text or "refused: Memory policy, SCHED_FIFO, CPU sleep limit, memory lock" in text
+        assert "not in force: " in text
+
+
+async def test_why_nothing_can_be_changed_is_told_once() -> None:
+    app = an_app("degraded")
+    async with app.run_test(size=(200, 60)) as pilot:
+        await ready(app, pilot)
+        assert screen_text(app).count("changing it needs root") == 1
 
 
 async def test_zones_are_read_on_request() -> None:

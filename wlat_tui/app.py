@@ -22,7 +22,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from wlat_tui.driver import TerminalDriver, TerminalGone
-from wlat_tui.frame import Frame
+from wlat_tui.frame import Frame, Span
 from wlat_tui.link import LinkView
 from wlat_tui.mitigations import Mitigation, catalogue
 from wlat_tui.model.session import Session
@@ -35,6 +35,7 @@ from wlat_tui.panels.panel import Panel
 from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.panels.status import StatusPanel
 from wlat_tui.renderables.glyphs import ASCII, choose
+from wlat_tui.screens.details import DetailsScreen
 from wlat_tui.screens.dialogs import MitigationDialog
 from wlat_tui.screens.help import HelpScreen
 from wlat_tui.screens.layout import LEAST, arrange
@@ -44,6 +45,10 @@ from wlat_tui.units import format_ns
 THEMES = ("textual-dark", "nord", "gruvbox", "monokai", "solarized-light", "textual-light", "ansi-dark")
 THRESHOLDS_NS = tuple(digit * 10**e for e in range(4, 9) for digit in (1, 2, 5))
 """10 us to 500 ms."""
+_SPAN_WORDS = {
+    Span.RESPONSE: "response, from when a write was planned to when it returned",
+    Span.SERVICE: "service, what write() itself took",
+}
 _LOW_BANDWIDTH_HZ = 1.0
 _CLOSE_S = 10.0
 _SETTLE_S = 0.5
@@ -62,7 +67,9 @@ class WlatApp(App[int]):
         Binding("1", "panel('latency')", "Latency", tooltip="Go to the live latency"),
         Binding("2", "panel('nodes')", "Nodes", tooltip="Go to the nodes; Enter shows a node's zones"),
         Binding("3", "panel('mitigations')", "Mitigations", tooltip="Go to the mitigations; Enter opens one"),
+        Binding("d", "details", "Details", tooltip="Everything that is read: zones, reclaim counters, pressure, the writer"),
         Binding("4,c", "chart", "Chart", tooltip="Show or hide the chart of latency and headroom over time"),
+        Binding("v", "next_span", "Response/service", tooltip="Draw response (with late waking and queueing) or service time"),
         Binding("plus,equals_sign", "zoom(-1)", "Zoom in", tooltip="Chart: less time, more detail"),
         Binding("minus", "zoom(1)", "Zoom out", tooltip="Chart: more time, 10 s to 24 h"),
         Binding(
@@ -166,7 +173,7 @@ class WlatApp(App[int]):
             return
         if not self._fresh or self._leaving:
             return
-        if isinstance(self.screen, MitigationDialog):
+        if isinstance(self.screen, (MitigationDialog, DetailsScreen)):
             self.screen.follow()  # also in a paused view: what it says decides what is changed
         if self.paused:
             return
@@ -209,6 +216,7 @@ class WlatApp(App[int]):
             self.nodes.row_count(),
             self.mitigations.row_count,
             False if self._link.low_bandwidth else self._show_chart,
+            self.nodes.opened,
         )
         base.set_class(plan is None, "tiny")
         for widget in (self.status, self.keys, base.query_one("#lower")):
@@ -236,6 +244,9 @@ class WlatApp(App[int]):
     def action_help(self) -> None:
         panels = (LatencyPanel, HistoryPanel, NodesPanel, MitigationsPanel)
         self.push_screen(HelpScreen([("Keys", self.BINDINGS), ("In a list (nodes, mitigations)", RowsPanel.BINDINGS)], panels))
+
+    def action_details(self) -> None:
+        self.push_screen(DetailsScreen(self.session, self._glyphs))
 
     def action_pause(self) -> None:
         self.paused = not self.paused
@@ -269,6 +280,14 @@ class WlatApp(App[int]):
 
     def action_zoom(self, step: int) -> None:
         self.history.zoom(step)
+
+    def action_next_span(self) -> None:
+        span = Span.SERVICE if self.latency.span is Span.RESPONSE else Span.RESPONSE
+        self.latency.span = self.status.span = span
+        self.history.show_span(span)
+        self.latency.recut()
+        self.status.redraw()
+        self.notify(f"Drawn now: {_SPAN_WORDS[span]}", timeout=4, markup=False)
 
     def action_threshold(self, step: int) -> None:
         now_ns = self.session.settings.threshold_ns

@@ -26,7 +26,7 @@ class LinkView:
         self.low_bandwidth, self._by_itself = low_bandwidth, False
 
     def judge(self, now_s: float, *, slow: bool, late: bool) -> str | None:
-        """Take the terminal's state in (``late``: behind, ``slow``: far behind); what to tell the user when the view changed."""
+        """Take the terminal's state in (``late``: behind, ``slow``: far behind); returns the news when the view changed."""
         if not self._by_itself:
             return None
         if late or slow:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wlat_tui.frame import Mark
 from wlat_tui.model.series import Column
 from wlat_tui.renderables.glyphs import ASCII, UNICODE
-from wlat_tui.renderables.latency_strip import LogAxis, latency_strip, short_span, swept, time_axis
+from wlat_tui.renderables.latency_strip import LogAxis, latency_strip, legend, short_span, swept, time_axis
 from wlat_tui.renderables.line import plain
 
 MS = 1_000_000
@@ -88,6 +88,26 @@ def test_a_sweep_keeps_every_moment_in_its_place_and_leaves_the_cursor_empty() -
 
 
 def test_the_time_axis_says_how_long_ago() -> None:
-    assert plain(time_axis(40, 60 * 10**9)) == "      60s ago         30s ago              now"
-    assert len(plain(time_axis(40, 60 * 10**9))) == 46
+    assert plain(time_axis(40, 60 * 10**9)) == "      60s ago                              now"
+    assert plain(time_axis(40, 60 * 10**9, swept=True)) == "                                one sweep: 60s"
+
+
+def test_the_time_axis_says_what_bars_red_and_dashes_mean_as_far_as_there_is_room() -> None:
+    key = legend("worst service per 0.5s", MS, UNICODE)
+    wide, middle, narrow, least = (plain(time_axis(width, 60 * 10**9, key)) for width in (90, 60, 40, 12))
+    assert "█ worst service per 0.5s  █ over threshold  ┄┄ threshold 1.00ms" in wide
+    assert "█ worst service per 0.5s  █ over threshold" in middle
+    assert "█ worst service per 0.5s" in narrow
+    assert [len(line) for line in (wide, middle, narrow, least)] == [96, 66, 46, 18]
+    assert least.split() == ["60s", "ago", "now"]
+
+
+def test_the_row_of_the_threshold_line_names_the_threshold_also_on_few_rows() -> None:
+    for threshold_ns, name in ((MS, "1ms"), (2 * MS, "2ms"), (50_000, "50us"), (500 * MS // 10, "50ms")):
+        lines = [plain(line) for line in latency_strip([column(1), column(None)], 4, LogAxis(), threshold_ns, UNICODE)]
+        (row,) = [line for line in lines if "┄" in line]
+        assert row.startswith(f"{name:>5}┤")
+
+
+def test_spans_are_short() -> None:
     assert [short_span(s * 10**9) for s in (10, 90, 120, 900, 7200)] == ["10s", "90s", "2min", "15min", "2h"]

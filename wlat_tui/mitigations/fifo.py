@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from wlat_tui.mitigations import Choice
+from wlat_tui.mitigations import Choice, Unavailable
 from wlat_tui.mitigations.writer_setting import WriterSetting
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Fifo(WriterSetting):
     refusals = (
         (
             "fifo",
-            "the kernel refuses SCHED_FIFO (it takes CAP_SYS_NICE or an rtprio limit; a cgroup may lack RT runtime)",
+            "the kernel refuses SCHED_FIFO (it takes CAP_SYS_NICE or an rtprio limit)",
             "sudo wlat --fifo 10",
         ),
     )
@@ -45,6 +46,14 @@ class Fifo(WriterSetting):
 
     def current(self, session: Session) -> str:
         return str(session.settings.fifo_priority or "off")
+
+    def unavailable(self, session: Session) -> Unavailable | None:
+        state = super().unavailable(session)
+        if state is None or session.host is None or session.host.privilege == "user":
+            return state
+        # CONFIG_RT_GROUP_SCHED: a new group has no real-time budget, so even root is refused
+        reason = "even root is refused: this cgroup has no real-time budget, or the container lacks CAP_SYS_NICE (wlat doctor)"
+        return replace(state, reason=reason, fix="echo $$ | sudo tee /sys/fs/cgroup/cgroup.procs  # leave it, start again")
 
     def parse(self, value: str, session: Session) -> dict[str, Any]:
         if value == "off":

@@ -223,6 +223,14 @@ class Session:
         """The exact worst write since the start."""
         return self._latencies.worst_ever(span)
 
+    def worst_now_ns(self, span: Span) -> int | None:
+        """The worst of the last tick; None when no report is that young, or nothing finished in it."""
+        age_ns = self.writer_age_ns
+        if self.writer is None or age_ns is None or age_ns > 3 * self.settings.tick_ns or self.writer_missing is not None:
+            return None
+        write = self.writer.worst[span]
+        return None if write is None else span_ns(write, span)
+
     @property
     def rate_per_s(self) -> float | None:
         """Writes finished per second over the last second or so; None when no report is that young."""

@@ -28,12 +28,19 @@ class HistoryPanel(Panel):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
+        self.span = Span.RESPONSE
+        """Which time of each write the upper plot shows."""
         self._zoom = SPANS_S.index(120)
         self._view: HistoryView | None = None
         self._drawn: list[Line] = []
         self._drawn_for: tuple[object, ...] = ()
         self._session: Session | None = None
         self._at_ns = 0
+
+    def show_span(self, span: Span) -> None:
+        """Draw another time of each write."""
+        self.span = span
+        self.zoom(0)
 
     def zoom(self, step: int) -> None:
         """Show more (+1) or less (-1) time."""
@@ -54,7 +61,7 @@ class HistoryPanel(Panel):
 
     def remark(self) -> Line:
         return (
-            ("span ", "label"),
+            (f"worst {self.span.name.lower()} {self.glyphs.separator} span ", "label"),
             (short_span(SPANS_S[self._zoom] * 10**9), ""),
             (f" {self.glyphs.separator} + - zoom", "label"),
         )
@@ -83,7 +90,7 @@ class HistoryPanel(Panel):
         by_headroom = sorted(session.nodes.values(), key=lambda n: (n.headroom_pages is None, n.headroom_pages or 0))
         self._view = HistoryView(
             span_ns=end_ns - begin_ns,
-            latency=session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count),
+            latency=session.worst[self.span].columns(begin_ns, end_ns, count),
             headroom={
                 n.node: session.memory[n.node].columns(begin_ns, end_ns, count)
                 for n in by_headroom

@@ -10,7 +10,7 @@ from wlat_tui.model.series import Column, aligned
 from wlat_tui.model.session import Session
 from wlat_tui.panels.panel import Panel
 from wlat_tui.renderables.figures import TABLE_CELLS, Figures, table
-from wlat_tui.renderables.latency_strip import LABEL_CELLS, LogAxis, latency_strip, swept, time_axis
+from wlat_tui.renderables.latency_strip import LABEL_CELLS, LogAxis, latency_strip, legend, short_span, swept, time_axis
 from wlat_tui.renderables.line import Line, beside
 from wlat_tui.units import format_ns
 
@@ -25,17 +25,20 @@ class LatencyPanel(Panel):
     title: ClassVar[str] = "Worst write() latency"
     key: ClassVar[str] = "1"
     help: ClassVar[str] = (
-        "Each bar is the slowest write of half a second, response time: from when the write was planned to when it returned. "
-        "Red is over the threshold. Service is what write() itself took; p99 means that 1 write in 100 took longer."
+        "Each bar is the slowest write of half a second. Red is over the threshold, the dashed line. v switches between "
+        "response (from when the write was planned to when it returned: waking up late and queueing count) and service (what "
+        "write() itself took). p99 means that 1 write in 100 took longer."
     )
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
+        self.span = Span.RESPONSE
+        """Which time of each write the bars show."""
         self._axis = LogAxis()
         self._columns: list[Column] = []
         self._figures: Figures | None = None
         self._threshold_ns = 0
-        self._worst_now_ns: int | None = None
+        self._worst_now_ns: dict[Span, int | None] = {}
         self._stalls = 0
         self._session: Session | None = None
         self._at_ns = 0
@@ -45,7 +48,8 @@ class LatencyPanel(Panel):
     def take(self, session: Session) -> None:
         self._threshold_ns = session.settings.threshold_ns
         headline = session.headline()
-        self._worst_now_ns, self._stalls = headline.worst_now_ns, headline.stalls
+        self._worst_now_ns = {span: session.worst_now_ns(span) for span in Span}
+        self._stalls = headline.stalls
         self._inflight_ns = headline.inflight_ns
         self._session, self._at_ns = session, session.now_ns
         self._cut(session, self._bar_cells(self.size.width))
@@ -61,21 +65,27 @@ class LatencyPanel(Panel):
                 {kind: session.window(Span.SERVICE, kind) for kind in WriteClass},
             )
 
+    def recut(self) -> None:
+        """Draw again after ``span`` was set, also in a paused view (as of the moment it shows)."""
+        if self._session is not None:
+            self._cut(self._session, self._bar_cells(self.size.width))
+            self.redraw()
+
     def _cut(self, session: Session, count: int) -> None:
         """Reduce the series to *count* columns, as of the last moment that was taken."""
         begin_ns, end_ns = aligned(self._at_ns, count * _COLUMN_NS, count)
-        self._columns = session.worst[Span.RESPONSE].columns(begin_ns, end_ns, count)
+        self._columns = session.worst[self.span].columns(begin_ns, end_ns, count)
         if self._inflight_ns is not None and self._columns:
             # it will be at least this long: a stuck write must be seen growing, not only once it has returned
             last = self._columns[-1]
             self._columns[-1] = replace(last, max_ns=max(last.max_ns or 0, self._inflight_ns), has_gap=False)
 
     def remark(self) -> Line:
-        now = self._worst_now_ns
+        now = self._worst_now_ns.get(self.span)
         stuck = self._inflight_ns
         shown = f"{format_ns(now):>6}" if stuck is None else f"over {format_ns(stuck)}"
         return (
-            ("now ", "label"),
+            (f"{self.span.name.lower()} now ", "label"),
             (shown, "worst" if stuck or (now is not None and now > self._threshold_ns) else "dim" if now is None else "good"),
             (f" {self.glyphs.separator} threshold ", "label"),
             (format_ns(self._threshold_ns), ""),
@@ -105,4 +115,6 @@ class LatencyPanel(Panel):
     def _bars(self, height: int) -> list[Line]:
         columns = swept(self._columns, _COLUMN_NS) if self.low_bandwidth else self._columns
         bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs)
-        return [*bars, time_axis(len(columns), len(columns) * _COLUMN_NS, swept=self.low_bandwidth)][:height]
+        width_ns = len(columns) * _COLUMN_NS
+        key = legend(f"worst {self.span.name.lower()} per {short_span(_COLUMN_NS)}", self._threshold_ns, self.glyphs)
+        return [*bars, time_axis(len(columns), width_ns, key, swept=self.low_bandwidth)][:height]

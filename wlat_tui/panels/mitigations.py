@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
+
+from rich.cells import cell_len
 
 from wlat_tui.mitigations import Mitigation, Unavailable
 from wlat_tui.model.changes import Change
 from wlat_tui.model.session import Session
 from wlat_tui.panels.rows import RowsPanel
-from wlat_tui.renderables.line import Line, Role, Span, merged
+from wlat_tui.renderables.line import Line, Role, Span, fit, merged
+
+_SHARED_ROWS = 3
 
 
 class MitigationsPanel(RowsPanel):
@@ -35,6 +40,7 @@ class MitigationsPanel(RowsPanel):
         self._read_only = read_only
         self._states: list[tuple[str | None, str | None, Unavailable | None]] = []
         self._changes: list[Change] = []
+        self._told: str | None = None
 
     @property
     def row_count(self) -> int:
@@ -50,9 +56,19 @@ class MitigationsPanel(RowsPanel):
             )
         self._changes = session.changes
 
-    def remark(self) -> Line:
+    @property
+    def _shared(self) -> str | None:
+        """The reason that keeps most settings from being changed; told once, in the heading."""
         if self._read_only is not None:
-            return (("read-only", "warn"),)
+            return f"read-only: {self._read_only}"
+        counted = Counter(state.reason for _, _, state in self._states if state is not None and not state.refused)
+        reason, count = counted.most_common(1)[0] if counted else ("", 0)
+        return reason if count >= _SHARED_ROWS else None
+
+    def remark(self) -> Line:
+        if (shared := self._shared) is not None:
+            room = self.size.width - len(self.title) - 10
+            return merged([*fit(((shared, "warn"),), min(room, cell_len(shared)), self.glyphs.ellipsis)])
         changed = sum(original is not None and original != current for current, original, _ in self._states)
         if changed:
             return ((f"{changed} changed, put back on quit", "notice"),)
@@ -61,6 +77,7 @@ class MitigationsPanel(RowsPanel):
     def rows(self, width: int) -> list[Line]:
         if not self._states:
             return [((" nothing was read yet", "dim"),)]
+        self._told = self._shared
         return [self._row(m, *state, width) for m, state in zip(self._mitigations, self._states, strict=True)]
 
     def activate(self, row: int) -> None:
@@ -87,11 +104,13 @@ class MitigationsPanel(RowsPanel):
         role: Role = "notice" if changed else ""
         spans: list[Span] = [
             (f" {self.glyphs.bullet if changed else ' '} ", "notice"),
-            (f"{m.title[:title_cells]:<{title_cells}} ", "dim" if unavailable else ""),
+            (f"{m.title[:title_cells]:<{title_cells}} ", "dim" if unavailable and not unavailable.refused else ""),
             ("n/a" if current is None else current, "dim" if current is None else role),
         ]
         if changed:
             spans.append((f"  was {original}", "label"))
-        if unavailable is not None:
+        if unavailable is not None and unavailable.refused:
+            spans.append((f"  {self.glyphs.separator} not in force: {unavailable.reason}", "warn"))
+        elif unavailable is not None and unavailable.reason != self._told and self._read_only is None:
             spans.append((f"  {self.glyphs.separator} {unavailable.reason}", "dim"))
         return merged(spans)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from wlat_tui.model.facts import node_facts
 from wlat_tui.model.nodes import NodeState, ZoneState
 from wlat_tui.model.session import Session
 from wlat_tui.panels.rows import RowsPanel
+from wlat_tui.renderables.facts import facts_lines
 from wlat_tui.renderables.line import Line, Span, merged
 from wlat_tui.renderables.node_bar import STATE_ROLES, STATE_WORDS, node_bar, trend_glyph
 from wlat_tui.units import format_bytes
@@ -21,7 +23,7 @@ class NodesPanel(RowsPanel):
     key: ClassVar[str] = "2"
     help: ClassVar[str] = (
         "Free memory of each node on a scale from 0 to twice its high watermark; m, l and h are min, low and high. Below low "
-        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows zones. "
+        "kswapd reclaims in the background, below min every allocation must reclaim itself: writes stall. Enter shows more. "
         "w: the writer runs there; the arrow is the trend of free memory; room is free memory above low."
     )
 
@@ -40,7 +42,12 @@ class NodesPanel(RowsPanel):
 
     def row_count(self) -> int:
         """Rows that the panel would like to have."""
-        return sum(1 + (len(n.zones) if n.node in self._open else 0) for n in self._states)
+        return sum(1 + (len(n.zones) + 12 if n.node in self._open else 0) for n in self._states)
+
+    @property
+    def opened(self) -> bool:
+        """Whether any node shows its zones and pages."""
+        return bool(self._open)
 
     def remark(self) -> Line:
         low = sum(n.state in ("below low", "below min") for n in self._states)
@@ -61,7 +68,8 @@ class NodesPanel(RowsPanel):
             self._row_nodes.append(node.node)
             if node.node in self._open:
                 rows += [self._zone_row(zone, width) for zone in node.zones]
-                self._row_nodes += [node.node] * len(node.zones)
+                rows += [] if node.empty else facts_lines(node_facts(node, self._page_bytes), width, 4)
+                self._row_nodes += [node.node] * (len(rows) - len(self._row_nodes))
         return rows or [((" no node was read yet", "dim"),)]
 
     def activate(self, row: int) -> None:

@@ -7,7 +7,10 @@ import os
 from textwrap import wrap
 from typing import ClassVar
 
+from wlat_tui.frame import Span as Timed
 from wlat_tui.frame import WriterTick
+from wlat_tui.mitigations.refusals import Refusal, refusals
+from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
 from wlat_tui.panels.panel import Panel
 from wlat_tui.renderables.line import Line, Role, Span, first_fitting, fit, merged, width_of
@@ -32,16 +35,24 @@ class StatusPanel(Panel, can_focus=False):
         self.sent_per_s: float | None = None
         self._first: list[Line] = []
         self._second: list[Line] = []
-        self._third: Line = ()
+        self._third: dict[Timed, Line] = {}
         self._elapsed = ""
         self._missing: str | None = None
+        self.span = Timed.RESPONSE
+        """Which time of the worst write is told."""
+        self._refused: tuple[Refusal, ...] = ()
+        self._refused_at_ns = 0
 
     def take(self, session: Session) -> None:
+        refused = refusals(session)
+        if {r.name for r in refused} - {r.name for r in self._refused}:
+            self._refused_at_ns = session.now_ns
+        self._refused = refused
         self._elapsed = _clock(session.elapsed_ns)
         self._missing = session.writer_missing
         self._first = self._host_lines(session)
         self._second = self._writer_lines(session)
-        self._third = self._attention(session)
+        self._third = {span: self._attention(session, span) for span in (Timed.SERVICE, Timed.RESPONSE)}
 
     def _heading(self, width: int) -> Line:
         right: Line = ((f" {self.mode} ", "bad") if self.mode else ("", ""), (f" {self._elapsed}", ""))
@@ -53,7 +64,10 @@ class StatusPanel(Panel, can_focus=False):
             lines = wrap(self._missing, width - 1)
             if len(lines) > 1:  # why nothing is measured matters more than the rest
                 return [((f" {line}", "worst"),) for line in lines[:2]]
-        return [first_fitting(self._second, width, self.glyphs.ellipsis), fit(self._third, width, self.glyphs.ellipsis)]
+        return [
+            first_fitting(self._second, width, self.glyphs.ellipsis),
+            fit(self._third.get(self.span, ()), width, self.glyphs.ellipsis),
+        ]
 
     def _host_lines(self, session: Session) -> list[Line]:
         name: list[Span] = [(" wlat ", "focus")]
@@ -103,12 +117,20 @@ class StatusPanel(Panel, can_focus=False):
             else ("nothing lost", "label")
         )
         cost = self._cost(session)
+        losses += self._refusals()
+        short: list[Span] = [(f" CPU {tick.cpu}", "label"), *speed]
         return [
             merged([(where, "label"), (policy, "label"), *speed, *losses, *cost]),
             merged([(where, "label"), *speed, *losses, *cost]),
             merged([(where, "label"), *speed, *losses]),
-            merged([(f" CPU {tick.cpu}", "label"), *speed, *losses]),
+            merged([*short, *losses]),
+            merged([*short, *losses[:2], (f" {self.glyphs.separator} {len(self._refused)} refused (d)", "warn")]),
         ]
+
+    def _refusals(self) -> list[Span]:
+        if not self._refused:
+            return []
+        return [(f" {self.glyphs.separator} ", "label"), ("refused: " + ", ".join(r.name for r in self._refused), "warn")]
 
     def _cost(self, session: Session) -> list[Span]:
         cost = session.cost
@@ -119,7 +141,7 @@ class StatusPanel(Panel, can_focus=False):
         total = f" {self.glyphs.separator} monitor costs {monitor_pct:.1f}% + writer {cost.writer_cpu_pct:.1f}% CPU"
         return [(f"{total}{sent}", "label")]
 
-    def _attention(self, session: Session) -> Line:
+    def _attention(self, session: Session, span: Timed) -> Line:
         tick = session.writer
         if tick is not None and (trouble := _trouble(tick, session.now_ns)):
             return ((f" {trouble}", "bad"),)
@@ -128,18 +150,22 @@ class StatusPanel(Panel, can_focus=False):
             return ((f" a write has been inside the kernel for {format_ns(inflight_ns)} and has not returned yet", "bad"),)
         if session.notices and session.now_ns - session.notices[-1].at_ns < _NOTICE_NS:
             return ((f" {session.notices[-1].text}", "notice"),)
-        return self._worst(session)
+        if self._refused and session.now_ns - self._refused_at_ns < _NOTICE_NS:
+            newest = self._refused[0]
+            return ((f" {newest.name}: {newest.reason}", "notice"), ("  d shows the command that helps", "label"))
+        return self._worst(session, span)
 
-    def _worst(self, session: Session) -> Line:
+    def _worst(self, session: Session, span: Timed) -> Line:
         headline = session.headline()
-        ever = headline.worst_ever
+        ever = session.worst_ever(span)
         if ever is None:
             return ((" no write has finished yet", "dim"),)
         ago = format_ns(max(0, session.now_ns - ever.end_ns))
-        role: Role = "worst" if ever.response_ns > session.settings.threshold_ns else "good"
+        worst_ns = span_ns(ever, span)
+        role: Role = "worst" if worst_ns > session.settings.threshold_ns else "good"
         spans: list[Span] = [
-            (" worst so far ", "label"),
-            (format_ns(ever.response_ns), role),
+            (f" worst so far ({span.name.lower()}) ", "label"),
+            (format_ns(worst_ns), role),
             (f", {ago} ago on CPU {ever.cpu}", "label"),
         ]
         tightest = headline.tightest

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from wlat_tui.model.series import Column
 from wlat_tui.renderables.glyphs import Glyphs
-from wlat_tui.renderables.line import Line, Role, Span, merged
+from wlat_tui.renderables.line import Line, Role, Span, first_fitting, merged, width_of
+from wlat_tui.units import format_ns
 
 FLOOR_NS = 10_000
 CEILING_NS = 100_000_000
@@ -63,16 +64,26 @@ def latency_strip(
     labels = axis.labels(height)
     steps = len(glyphs.levels) - 1
     threshold_row = axis.row(threshold_ns, height)
+    if height > 1:
+        labels[threshold_row] = _short_label(threshold_ns) or labels.get(threshold_row, "")
     levels = [_level(column, height, steps, axis) for column in columns]
     lines: list[Line] = []
     for row in range(height):
         label = labels.get(row)
-        spans: list[Span] = [(f"{label or '':>{LABEL_CELLS - 1}}", "dim"), (glyphs.axis_tick if label else glyphs.axis, "dim")]
+        role: Role = "label" if row == threshold_row else "dim"
+        spans: list[Span] = [(f"{label or '':>{LABEL_CELLS - 1}}", role), (glyphs.axis_tick if label else glyphs.axis, "dim")]
         base = (height - 1 - row) * steps
         for column, level in zip(columns, levels, strict=True):
             spans.append(_cell(column, level, base, row, row == threshold_row, threshold_ns, glyphs))
         lines.append(merged(spans))
     return lines
+
+
+def _short_label(ns: int) -> str:
+    """A threshold for the row of its line, on few rows also that of some decade; empty when it takes too many cells."""
+    unit, scale = next(((u, s) for u, s in (("s", 10**9), ("ms", 10**6), ("us", 10**3)) if ns >= s), ("ns", 1))
+    text = f"{ns / scale:.3g}{unit}"
+    return text if len(text) < LABEL_CELLS else ""
 
 
 def _level(column: Column | None, height: int, steps: int, axis: LogAxis) -> int:
@@ -110,19 +121,23 @@ def swept(columns: Sequence[Column], width_ns: int) -> list[Column | None]:
     return out
 
 
-def time_axis(width: int, span_ns: int, swept: bool = False) -> Line:
-    """The line under the bars: how long ago, or how long one sweep takes."""
-    indent = " " * LABEL_CELLS
-    if swept:
-        return ((f"{indent}{'one sweep: ' + short_span(span_ns):>{width}}", "dim"),)
-    left = f"{short_span(span_ns)} ago"
-    middle = f"{short_span(span_ns // 2)} ago"
-    room = width - len(left) - len("now")
-    if room > len(middle) + 4:
-        start = width // 2 - len(left)
-        text = f"{left}{middle:>{start + len(middle) // 2}}"
-        return ((f"{indent}{text}{'now':>{width - len(text)}}", "dim"),)
-    return ((f"{indent}{left}{'now':>{max(3, width - len(left))}}", "dim"),)
+def legend(what: str, threshold_ns: int, glyphs: Glyphs) -> list[Line]:
+    """What bars, red and the dashes mean, the longest wording first."""
+    bar: list[Span] = [(glyphs.levels[-1], "good"), (f" {what}", "label")]
+    red: list[Span] = [("  ", ""), (glyphs.levels[-1], "worst"), (" over threshold", "label")]
+    line: list[Span] = [("  ", ""), (glyphs.threshold * 2, "threshold"), (f" threshold {format_ns(threshold_ns)}", "label")]
+    return [merged([*bar, *red, *line]), merged([*bar, *red]), merged(bar), ()]
+
+
+def time_axis(width: int, span_ns: int, key: Sequence[Line] = ((),), swept: bool = False) -> Line:
+    """The line under the bars: how long ago, or how long one sweep takes; between them the wording of *key* that fits."""
+    left = "" if swept else f"{short_span(span_ns)} ago"
+    right = f"one sweep: {short_span(span_ns)}" if swept else "now"
+    room = width - len(left) - len(right)
+    middle = first_fitting(key, room - 4) if room >= 4 else ()
+    before = max(0, room - width_of(middle)) // 2
+    after = max(0, room - width_of(middle) - before)
+    return merged([(f"{'':{LABEL_CELLS}}{left}{' ' * before}", "dim"), *middle, (f"{' ' * after}{right}", "dim")])
 
 
 def short_span(ns: int) -> str:

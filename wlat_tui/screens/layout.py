@@ -23,12 +23,12 @@ class Arrangement:
 
 
 def arrange(
-    width: int, height: int, node_rows: int, mitigation_rows: int, show_history: bool | None = None
+    width: int, height: int, node_rows: int, mitigation_rows: int, show_history: bool | None = None, opened: bool = False
 ) -> Arrangement | None:
     """Divide the terminal; None when it is too small.
 
     ``show_history``: True puts the chart in place of the live bars where there is no room for both; None shows it where there
-    is room, False never.
+    is room, False never. ``opened``: a node shows its zones and pages, so the nodes take rows from the mitigations.
     """
     if width < LEAST[0] or height < LEAST[1]:
         return None
@@ -40,8 +40,8 @@ def arrange(
         lower = max(5, min(max(nodes, mitigations), room // 3))
         nodes = mitigations = lower
     else:
-        nodes = max(2, min(nodes, room // 4))
-        mitigations = max(4, min(mitigations, room // 4))
+        nodes = max(2, min(nodes, room * 2 // 7 if opened else room // 4))
+        mitigations = max(4, min(mitigations, room // 6 if opened else room // 4))
         lower = nodes + mitigations
     upper = room - lower
     if show_history is not False and upper >= 20:
