@@ -37,12 +37,12 @@ def test_every_bucket_is_the_librarys_bucket(durations: dict[int, int]) -> None:
 
 
 def test_a_log_holds_every_write_of_the_recording(tmp_path: Path) -> None:
-    frames = scripted(5 * 60 + 3)
+    frames = scripted(5 * 20 + 3)
     path, log = recorded(tmp_path / "a.wlat", frames), tmp_path / "a.hlog"
     result = CliRunner().invoke(export, [str(path), "--format", "hlog", "-o", str(log)])
     assert result.exit_code == 0, result.output
     lines = [line for line in log.read_text().splitlines() if not line.startswith(("#", '"'))]
-    assert len(lines) == 3 * 61
+    assert len(lines) == 3 * 21
     for span in Span:
         recorded_counts: Counter[int] = Counter()
         for frame in frames:
@@ -55,7 +55,7 @@ def test_a_log_holds_every_write_of_the_recording(tmp_path: Path) -> None:
         for line in lines:
             if line.startswith(tag):
                 total.add(HdrHistogram.decode(line.rsplit(",", 1)[1]))
-        assert total.get_total_count() == sum(recorded_counts.values()) == 303 * 1_000
+        assert total.get_total_count() == sum(recorded_counts.values()) == 103 * 1_000
         slowest = max(recorded_counts)
         assert bucket_bounds_ns(slowest)[0] <= total.get_max_value() <= bucket_bounds_ns(slowest)[1]
 

@@ -86,11 +86,11 @@ def test_a_defect_in_the_recorder_is_not_swallowed(tmp_path: Path, monkeypatch: 
 
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A filesystem of 1 MiB."""
+    """A filesystem of 600 KiB."""
     place = tmp_path / "tiny"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", place], capture_output=True, text=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.strip()}")
@@ -123,11 +123,11 @@ def test_a_full_disk_pauses_the_recording_and_room_resumes_it(tiny_disk: Path) -
 @pytest.mark.root
 def test_a_disk_that_stays_full_keeps_what_came_before(tiny_disk: Path) -> None:
     recorder = Recorder(tiny_disk / "a.wlat", {}, durable=False)
-    frames = scripted(900)
-    for start in range(0, 900, 300):
-        for frame in frames[start : start + 300]:
+    frames = scripted(600)
+    for start in range(0, 600, 200):
+        for frame in frames[start : start + 200]:
             recorder.take(frame)
-        wait_for(lambda: recorder.problem is not None or recorder.frames == start + 300)  # noqa: B023
+        wait_for(lambda: recorder.problem is not None or recorder.frames == start + 200)  # noqa: B023
     wait_for(lambda: recorder.problem is not None)
     said = recorder.close("done")
     assert said is not None
@@ -135,7 +135,7 @@ def test_a_disk_that_stays_full_keeps_what_came_before(tiny_disk: Path) -> None:
     back = read(recorder.path)
     assert len(back) == recorder.frames > 50
     assert back == [sorted_buckets(frame) for frame in frames[: len(back)]]
-    assert len(back) + recorder.lost == 900
+    assert len(back) + recorder.lost == 600
 
 
 def test_killed_at_any_moment_the_file_opens_and_holds_all_but_the_last_second(tmp_path: Path) -> None:

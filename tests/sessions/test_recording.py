@@ -36,7 +36,7 @@ def everything_shown(frames: Iterable[Frame]) -> list[object]:
     begin_ns, end_ns = session.started_ns, session.now_ns
     series = [session.worst[span].columns(begin_ns, end_ns, 50) for span in Span] if end_ns > begin_ns else []
     memory = [(node, part.columns(begin_ns, end_ns, 50)) for node, part in session.memory.items()]
-    lists = [*map(list, (session.notices, session.marks, session.gaps, session.stalls)), session.writes, session.changes]
+    lists: list[object] = [list(session.notices), list(session.marks), list(session.gaps), list(session.stalls)]
     held = [session.host, session.settings, session.knobs, session.vmstat, session.pressure, session.cost, session.losses]
     now = [
         session.headline(),
@@ -46,7 +46,7 @@ def everything_shown(frames: Iterable[Frame]) -> list[object]:
         session.skipped_slots,
         session.writer_missing,
     ]
-    return [spans, worst, series, memory, lists, held, now]
+    return [spans, worst, series, memory, lists, session.writes, session.changes, held, now]
 
 
 @settings(max_examples=25, deadline=None)
@@ -58,7 +58,7 @@ def test_what_is_folded_from_a_recording_is_what_was_folded_live(frames: list[Fr
 
 @pytest.mark.parametrize("scenario", ["told", "degraded", "trouble", "gap", "no_writer", "inflight"])
 def test_whole_sessions_replay_as_they_were(tmp_path: Path, scenario: str) -> None:
-    frames = scripted(3 * BLOCK_FRAMES + 7, scenario)  # type: ignore[arg-type]
+    frames = scripted(BLOCK_FRAMES + 27, scenario)  # type: ignore[arg-type]
     with Recording(recorded(tmp_path / "a.wlat", frames)) as recording:
         assert list(recording.frames()) == [sorted_buckets(frame) for frame in frames]
         assert everything_shown(recording.frames()) == everything_shown(frames)
@@ -105,21 +105,21 @@ def test_a_recording_in_progress_can_be_read_and_goes_on_under_the_reader(tmp_pa
 
 
 def test_people_can_query_it(tmp_path: Path) -> None:
-    frames = scripted(5 * 130, "told")
+    frames = scripted(5 * 82, "told")
     path = recorded(tmp_path / "a.wlat", frames)
     database = sqlite3.connect(path)
     ticks = [frame.writer for frame in frames if frame.writer is not None]
     worst_ns = max(tick.worst[Span.RESPONSE].response_ns for tick in ticks)  # type: ignore[union-attr]
     assert database.execute("SELECT max(worst_response_ns) FROM frame").fetchone() == (worst_ns,)
     assert database.execute("SELECT sum(in_page) FROM frame").fetchone() == (sum(tick.writes[0] for tick in ticks),)
-    assert frames[600].nodes is not None
-    free = database.execute("SELECT free FROM node WHERE frame = 600 ORDER BY node").fetchall()
-    assert [pages for (pages,) in free] == [sample.rows["nr_free_pages"] for sample in frames[600].nodes]
+    assert frames[400].nodes is not None
+    free = database.execute("SELECT free FROM node WHERE frame = 400 ORDER BY node").fetchall()
+    assert [pages for (pages,) in free] == [sample.rows["nr_free_pages"] for sample in frames[400].nodes]
     values = database.execute("SELECT value FROM knob WHERE name = 'zone_reclaim_mode' ORDER BY frame").fetchall()
     assert [value for (value,) in values] == ["0", "1", "0"]
     assert database.execute("SELECT count(*) FROM mark").fetchone() == (sum(len(frame.marks) for frame in frames),)
-    own = [s for tick in ticks for s in tick.stalls if not s.backlog or 2 * s.service_ns >= s.response_ns]
-    assert database.execute("SELECT count(*) FROM stall").fetchone() == (len(own),)
+    stalls = [stall.service_ns for tick in ticks for stall in tick.stalls]
+    assert [ns for (ns,) in database.execute("SELECT service_ns FROM stall ORDER BY rowid")] == stalls != []
     database.close()
 
 
@@ -139,7 +139,7 @@ def test_compact_histograms_keep_every_count_and_move_no_duration_far(tmp_path: 
             session.fold(frame)
         return session
 
-    frames = scripted(400)
+    frames = scripted(200)
     whole, compact = figures(frames), figures(map(compact_frame, frames))
     for span in Span:
         exact, coarse = whole.whole(span), compact.whole(span)

@@ -39,8 +39,6 @@ def _raw_rows(number: int, frame: Frame, knobs: Mapping[str, KnobState]) -> Iter
         for name, value in _settings(frame.settings):
             yield "setting", (number, name, value)
     for write in frame.writer.stalls if frame.writer else ():
-        if 2 * write.service_ns < write.response_ns and write.backlog:
-            continue  # it only queued: one stall of 300 ms makes 1,500 of these
         yield "stall", (number, *_stall(write))
     for mark in frame.marks:
         yield "mark", (number, mark.at_ns, mark.kind, mark.name, mark.before, mark.after, mark.text)

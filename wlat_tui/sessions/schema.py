@@ -17,7 +17,7 @@ it"; counts above 2**63 - 1 are NULL too, as SQLite has no larger whole numbers.
 | zone    | zone, each time zoneinfo was read: pages; min/low/high include boost                                         |
 | knob    | kernel setting, each time it changed: the kernel's text                                                      |
 | setting | setting of the writer, each time any was asked for                                                           |
-| stall   | write over the threshold that was slow itself; those that only queued behind one are in the blocks, and counted  |
+| stall   | stall that the engine described singly; frame.stalls counts all                                               |
 | mark    | thing done: a toggle, a foreign change, a note                                                               |
 | notice  | sentence for the user                                                                                        |
 | loss    | kind of thing dropped in a tick                                                                              |
