@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wlat_tui.commands.files import FILE, opened, written
+from wlat_tui.commands.files import FILE, opened, shown, written
 from wlat_tui.sessions.anonymous import FACTS, anonymous
 
 
@@ -21,5 +21,5 @@ def anonymize(file: Path, output: Path | None) -> None:
         target = output or file.with_name(f"{file.stem}-anonymous.wlat")
         facts = {name: value for name, value in recording.facts.items() if name in FACTS}
         frames = len(recording)
-        written(target, facts, anonymous(recording.frames()))
+        written(target, facts, anonymous(shown(recording.frames(), frames)))
     click.echo(f"{target}: {frames} frames")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from wlat_tui.commands.files import FILE, numbers, opened, span_options, written
+from wlat_tui.commands.files import FILE, numbers, opened, shown, span_options, written
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.recording import Recording
 
@@ -28,5 +28,5 @@ def cut(file: Path, output: Path | None, begin: str | None, end: str | None) -> 
         first, last = numbers(recording, begin, end)
         target = output or file.with_name(f"{file.stem}-cut.wlat")
         facts = {**recording.facts, "cut": {"from": begin, "to": end}}
-        written(target, facts, span(recording, first, last))
+        written(target, facts, shown(span(recording, first, last), last - first))
     click.echo(f"{target}: {last - first} frames")

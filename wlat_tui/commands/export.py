@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from enum import IntEnum
 from math import isfinite
@@ -15,8 +15,8 @@ from typing import Any, TextIO
 import click
 
 from wlat_tui import __version__
-from wlat_tui.commands.files import FILE, numbers, opened, output_file, span_options
-from wlat_tui.frame import HistogramDelta
+from wlat_tui.commands.files import FILE, numbers, opened, output_file, shown, span_options
+from wlat_tui.frame import Frame, HistogramDelta
 from wlat_tui.native import bucket_bounds_ns
 from wlat_tui.sessions.hlog import hlog_lines
 from wlat_tui.sessions.recording import Recording
@@ -41,9 +41,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def json_lines(recording: Recording, first: int, end: int) -> Iterator[str]:
+def json_lines(frames: Iterable[Frame]) -> Iterator[str]:
     """One frame per line, everything that is in it; null: not read in this frame."""
-    for frame in recording.frames(first, end):
+    for frame in frames:
         yield json.dumps(plain(frame), separators=(",", ":"), allow_nan=False)
 
 
@@ -77,8 +77,9 @@ def export(file: Path, form: str, table: str, output: Path | None, begin: str | 
             if form == "csv":
                 write_csv(recording, table, first, last, out)
                 return
+            frames = shown(recording.frames(first, last), last - first)
             if form == "hlog":
-                lines = hlog_lines(recording.frames(first, last), f"wlat {__version__}: {file.name}, nanoseconds")
+                lines = hlog_lines(frames, f"wlat {__version__}: {file.name}, nanoseconds")
             else:
-                lines = json_lines(recording, first, last)
+                lines = json_lines(frames)
             out.writelines(f"{line}\n" for line in lines)

@@ -16,7 +16,7 @@ from wlat_tui.sessions.copy import write_frames
 from wlat_tui.sessions.moment import parse_moment
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import SessionError
-from wlat_tui.sessions.store import Store
+from wlat_tui.sessions.store import BLOCK_FRAMES, Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -54,6 +54,14 @@ def numbers(recording: Recording, begin: str | None, end: str | None) -> tuple[i
     if last <= first:
         raise click.UsageError(f"{recording.path} holds no frame from {begin or 'its start'} to {end or 'its end'}")
     return first, last
+
+
+def shown(frames: Iterable[Frame], total: int) -> Iterator[Frame]:
+    """The same frames, with a progress bar on a terminal's stderr while they are taken."""
+    with click.progressbar(
+        frames, length=total, file=sys.stderr, hidden=not sys.stderr.isatty(), update_min_steps=BLOCK_FRAMES
+    ) as bar:
+        yield from bar
 
 
 def written(target: Path, facts: Mapping[str, object], frames: Iterable[Frame]) -> None:
