@@ -77,39 +77,6 @@ static int prepare(struct wl_engine *e, struct wl_segment *s, unsigned char *scr
 	return error;
 }
 
-/* Prepared pages are ordinary page cache: under pressure they were written back, reclaimed, and read again from the disk inside the
- * writer's write() (measured: p50 6 -> 85 us, worst 0.5 s; locked: 1.5 us). Locked pages are not reclaimed, nor scanned, so they
- * keep their buffer heads too; one that went meanwhile is read back here, where nobody waits. Not before all is prepared:
- * until 4.15 each mlock() made every CPU empty its LRU batches. The mapping goes when the writer has left the segment: one TLB
- * flush, on the writer's CPU as well, per segment. 0 or -errno; what RLIMIT_MEMLOCK allows stays locked. */
-static int lock_pages(struct wl_engine *e, struct wl_segment *s)
-{
-	void *map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	int error = 0;
-	for (uint64_t n = s->size; n >= PIECE_BYTES && mlock(map, n) < 0; n /= 2)
-		error = -errno;
-	pthread_mutex_lock(&e->segments.lock);
-	bool live = s->state == WL_SEGMENT_LIVE;
-	if (live)
-		s->locked = map;
-	pthread_mutex_unlock(&e->segments.lock);
-	if (!live)
-		munmap(map, s->size);
-	return error;
-}
-
-void wl_segment_unlock_pages(struct wl_segments *all, struct wl_segment *s)
-{
-	pthread_mutex_lock(&all->lock);
-	void *map = s->locked;
-	s->locked = NULL;
-	pthread_mutex_unlock(&all->lock);
-	if (map)
-		munmap(map, s->size);
-}
-
 #ifndef SYS_cachestat
 #define SYS_cachestat 451 /* Linux 6.5, the same on every architecture */
 #endif
@@ -197,8 +164,6 @@ void *wl_precursor_main(void *engine)
 		if (s) {
 			place_memory(e);
 			int error = prepare(e, s, scratch);
-			if (error == 0 && s->method != WL_PREWARM_FALLOCATE && !atomic_load(&s->unwanted))
-				error = lock_pages(e, s);
 			atomic_store(&e->refused[WL_REQ_PREWARM], -error);
 			wl_place_where(&cpu, &node);
 			atomic_store(&e->precursor_cpu, (int)cpu);
