@@ -7,6 +7,7 @@ import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from wlat_tui.app import WlatApp
-from wlat_tui.frame import Frame, KnobState
+from wlat_tui.frame import Frame, KnobState, Settings
 from wlat_tui.mitigations import catalogue
 from wlat_tui.renderables.line import plain
 from wlat_tui.screens.details import DetailsScreen
@@ -26,6 +27,7 @@ from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Req
 from wlat_tui.sources.scripted import Scenario, ScriptedSource
 
 WAIT_S = 20.0
+PICTURES_TEXTUAL = "8.2.8"
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
 
@@ -35,7 +37,8 @@ class Watched(ScriptedSource):
     closed = 0
 
     def __init__(self, scenario: Scenario = "story") -> None:
-        super().__init__(scenario=scenario, realtime=False)
+        # few writes, because making them up is what costs; the pictures come from frames with all of them
+        super().__init__(scenario=scenario, speed=5.0, settings=Settings(interval_ns=4_000_000))
         self.requests: list[Request] = []
 
     async def apply(self, request: Request) -> Outcome:
@@ -451,7 +454,7 @@ async def test_the_details_show_everything_and_the_node_panel_what_concerns_the_
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_what_was_refused_is_told_in_the_status_and_at_its_mitigation(size: tuple[int, int]) -> None:
-    app = an_app("degraded", 200)
+    app = an_app("degraded", 110)
     tick = app.session.writer
     assert tick is not None
     async with app.run_test(size=size) as pilot:
@@ -572,14 +575,26 @@ STATES: dict[str, tuple[Scenario, Callable[[Pilot[Any]], Awaitable[None]]]] = {
 }
 
 
+def only_the_textual_they_were_made_with() -> None:
+    """Another release draws its own widgets a little differently: that would not be a defect of wlat."""
+    installed = version("textual")
+    if installed != PICTURES_TEXTUAL:
+        pytest.skip(
+            f"the pictures were made with textual {PICTURES_TEXTUAL}, here is {installed}: --snapshot-update makes new ones"
+        )
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("size", SIZES)
 def test_the_screen_looks_as_it_did(snap_compare: Any, size: tuple[int, int], state: str) -> None:
+    only_the_textual_they_were_made_with()
     scenario, before = STATES[state]
     assert snap_compare(an_app(scenario, 250 if scenario == "told" else 60), terminal_size=size, run_before=before)
 
 
 def test_a_dialog_looks_as_it_did(snap_compare: Any) -> None:
+    only_the_textual_they_were_made_with()
+
     async def before(pilot: Pilot[Any]) -> None:
         assert isinstance(pilot.app, WlatApp)
         await open_dialog(pilot.app, pilot, "zone_reclaim_mode")

@@ -88,9 +88,9 @@ def test_a_signal_during_a_dialog_ends_it_too() -> None:
         assert terminal.left_on() == []
 
 
-@pytest.mark.parametrize("bytes_per_s", [20_000, 1_000])
+@pytest.mark.parametrize("bytes_per_s", [20_000, 2_000])
 def test_on_a_slow_link_keys_are_answered_and_it_quits_cleanly(bytes_per_s: int) -> None:
-    with running(bytes_per_s=bytes_per_s) as terminal:
+    with running(cols=80, rows=24, bytes_per_s=bytes_per_s) as terminal:
         terminal.wait_for("NUMA nodes", 60)
         terminal.press("p")
         terminal.wait_for("PAUSED", 60)
@@ -111,11 +111,12 @@ def test_a_terminal_that_takes_nothing_at_all_does_not_hold_it_up() -> None:
 
 
 def test_a_slow_link_is_noticed_and_the_low_bandwidth_view_comes_by_itself() -> None:
-    with running(refresh_hz=10.0, source={"speed": 3.0}) as terminal:
+    with running(cols=70, rows=20, refresh_hz=10.0, source={"speed": 3.0}) as terminal:
         terminal.wait_for("q quit")
         terminal.bytes_per_s = 250
-        terminal.wait_for("one sweep", 60)
+        terminal.wait_for("low-bandwidth", 60)
         terminal.bytes_per_s = None
+        terminal.wait_for("one sweep", 60)
         terminal.press("q")
         assert terminal.wait(60) == 0
 
@@ -173,7 +174,7 @@ def test_little_is_sent_once_the_screen_is_drawn() -> None:
     with running(cols=120, rows=40, low_bandwidth=True) as terminal:
         terminal.wait_for(re.compile(r"00:00:0[2-9]"))
         before = len(terminal.received)
-        terminal.wait_for(re.compile(r"00:00:1[2-9]"))
-        assert len(terminal.received) - before < 10 * 2_000
+        terminal.wait_for(re.compile(r"00:00:(0[7-9]|1)"))
+        assert len(terminal.received) - before < 5 * 2_000
         terminal.press("q")
         assert terminal.wait() == 0

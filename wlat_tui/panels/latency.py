@@ -116,5 +116,6 @@ class LatencyPanel(Panel):
         columns = swept(self._columns, _COLUMN_NS) if self.low_bandwidth else self._columns
         bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs)
         width_ns = len(columns) * _COLUMN_NS
-        key = legend(f"worst {self.span.name.lower()} per {short_span(_COLUMN_NS)}", self._threshold_ns, self.glyphs)
+        gaps = any(column is not None and column.has_gap and column.max_ns is None for column in columns)
+        key = legend(f"worst {self.span.name.lower()} per {short_span(_COLUMN_NS)}", self._threshold_ns, self.glyphs, gaps)
         return [*bars, time_axis(len(columns), width_ns, key, swept=self.low_bandwidth)][:height]

@@ -35,7 +35,7 @@ class StatusPanel(Panel, can_focus=False):
         self.sent_per_s: float | None = None
         self._first: list[Line] = []
         self._second: list[Line] = []
-        self._third: dict[Timed, Line] = {}
+        self._third: dict[Timed, list[Line]] = {}
         self._elapsed = ""
         self._missing: str | None = None
         self.span = Timed.RESPONSE
@@ -66,7 +66,7 @@ class StatusPanel(Panel, can_focus=False):
                 return [((f" {line}", "worst"),) for line in lines[:2]]
         return [
             first_fitting(self._second, width, self.glyphs.ellipsis),
-            fit(self._third.get(self.span, ()), width, self.glyphs.ellipsis),
+            first_fitting(self._third.get(self.span, ()), width, self.glyphs.ellipsis),
         ]
 
     def _host_lines(self, session: Session) -> list[Line]:
@@ -141,40 +141,47 @@ class StatusPanel(Panel, can_focus=False):
         total = f" {self.glyphs.separator} monitor costs {monitor_pct:.1f}% + writer {cost.writer_cpu_pct:.1f}% CPU"
         return [(f"{total}{sent}", "label")]
 
-    def _attention(self, session: Session, span: Timed) -> Line:
+    def _attention(self, session: Session, span: Timed) -> list[Line]:
+        """The most pressing thing, the longest wording first."""
         tick = session.writer
         if tick is not None and (trouble := _trouble(tick, session.now_ns)):
-            return ((f" {trouble}", "bad"),)
+            return [((f" {trouble}", "bad"),)]
         inflight_ns = session.headline().inflight_ns
         if inflight_ns is not None:
-            return ((f" a write has been inside the kernel for {format_ns(inflight_ns)} and has not returned yet", "bad"),)
+            return [((f" a write has been inside the kernel for {format_ns(inflight_ns)} and has not returned yet", "bad"),)]
         if session.notices and session.now_ns - session.notices[-1].at_ns < _NOTICE_NS:
-            return ((f" {session.notices[-1].text}", "notice"),)
+            return [((f" {session.notices[-1].text}", "notice"),)]
+        if session.gaps and session.now_ns - session.gaps[-1].end_ns < _NOTICE_NS:
+            gap = session.gaps[-1]
+            return [((f" gap of {format_ns(gap.end_ns - gap.begin_ns)}: {gap.reason}", "notice"),)]
         if self._refused and session.now_ns - self._refused_at_ns < _NOTICE_NS:
             newest = self._refused[0]
-            return ((f" {newest.name}: {newest.reason}", "notice"), ("  d shows the command that helps", "label"))
+            text: Line = ((f" {newest.name}: {newest.reason}", "notice"),)
+            return [(*text, ("  d shows the command that helps", "label")), text]
         return self._worst(session, span)
 
-    def _worst(self, session: Session, span: Timed) -> Line:
+    def _worst(self, session: Session, span: Timed) -> list[Line]:
         headline = session.headline()
         ever = session.worst_ever(span)
         if ever is None:
-            return ((" no write has finished yet", "dim"),)
+            return [((" no write has finished yet", "dim"),)]
         ago = format_ns(max(0, session.now_ns - ever.end_ns))
         worst_ns = span_ns(ever, span)
         role: Role = "worst" if worst_ns > session.settings.threshold_ns else "good"
-        spans: list[Span] = [
-            (f" worst so far ({span.name.lower()}) ", "label"),
-            (format_ns(worst_ns), role),
-            (f", {ago} ago on CPU {ever.cpu}", "label"),
-        ]
+        spans: list[Span] = [(f" worst so far ({span.name.lower()}) ", "label"), (format_ns(worst_ns), role)]
+        when = f", {ago} ago"
+        room_of: list[Span] = []
         tightest = headline.tightest
         if tightest is not None and tightest.headroom_pages is not None and session.host is not None:
             room = tightest.headroom_pages * session.host.page_bytes
             size = f"{format_bytes(abs(room))} {'above' if room >= 0 else 'BELOW'} low"
             role = "label" if room >= 0 else "warn"
-            spans += [(f" {self.glyphs.separator} tightest node {tightest.node}: ", "label"), (size, role)]
-        return merged(spans)
+            room_of = [(f" {self.glyphs.separator} tightest node {tightest.node}: ", "label"), (size, role)]
+        return [
+            merged([*spans, (f"{when} on CPU {ever.cpu}", "label"), *room_of]),
+            merged([*spans, (when, "label"), *room_of]),
+            merged([*spans, *room_of]),
+        ]
 
 
 def _trouble(tick: WriterTick, now_ns: int) -> str | None:

@@ -121,12 +121,14 @@ def swept(columns: Sequence[Column], width_ns: int) -> list[Column | None]:
     return out
 
 
-def legend(what: str, threshold_ns: int, glyphs: Glyphs) -> list[Line]:
-    """What bars, red and the dashes mean, the longest wording first."""
+def legend(what: str, threshold_ns: int, glyphs: Glyphs, gaps: bool = False) -> list[Line]:
+    """What bars, red and the dashes (and with ``gaps`` the crosses) mean, the longest wording first."""
     bar: list[Span] = [(glyphs.levels[-1], "good"), (f" {what}", "label")]
     red: list[Span] = [("  ", ""), (glyphs.levels[-1], "worst"), (" over threshold", "label")]
     line: list[Span] = [("  ", ""), (glyphs.threshold * 2, "threshold"), (f" threshold {format_ns(threshold_ns)}", "label")]
-    return [merged([*bar, *red, *line]), merged([*bar, *red]), merged(bar), ()]
+    gap: list[Span] = [("  ", ""), (glyphs.gap, "notice"), (" no writes", "label")] if gaps else []
+    wordings = [[*bar, *red, *line, *gap], [*bar, *red, *gap], [*bar, *gap], bar]
+    return [*(merged(wording) for wording in wordings), ()]
 
 
 def time_axis(width: int, span_ns: int, key: Sequence[Line] = ((),), swept: bool = False) -> Line:

@@ -91,6 +91,9 @@ class MitigationDialog(ModalScreen[Request | None]):
             self.query_one("#text").focus()
         elif self._choices:
             self.query_one(OptionList).focus()
+        values = [choice.value for choice in self._choices]
+        if self._current in values:
+            self.query_one(OptionList).highlighted = values.index(self._current)  # Enter alone changes nothing
 
     def on_resize(self, event: events.Resize) -> None:
         self._divide(event.size.width, event.size.height)
