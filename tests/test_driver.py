@@ -111,9 +111,9 @@ def test_a_terminal_that_takes_nothing_at_all_does_not_hold_it_up() -> None:
 
 
 def test_a_slow_link_is_noticed_and_the_low_bandwidth_view_comes_by_itself() -> None:
-    with running(cols=70, rows=20, refresh_hz=10.0, source={"speed": 3.0}) as terminal:
+    with running(refresh_hz=10.0, source={"speed": 3.0}) as terminal:
         terminal.wait_for("q quit")
-        terminal.bytes_per_s = 250
+        terminal.bytes_per_s = 1_000
         terminal.wait_for("low-bandwidth", 60)
         terminal.bytes_per_s = None
         terminal.wait_for("one sweep", 60)
