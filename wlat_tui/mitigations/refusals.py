@@ -34,7 +34,7 @@ class Refusal:
 def refusals(session: Session) -> tuple[Refusal, ...]:
     """Everything the engine asked for in vain, the user's wishes first; empty before its first report."""
     tick = session.writer
-    if tick is None:
+    if tick is None or not any(tick.refused.values()):
         return ()
     found = []
     for mitigation in catalogue():
