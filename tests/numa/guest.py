@@ -119,7 +119,6 @@ class Guest:
             "HOME": "/root",
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
             **self.env,
         }
         exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
