@@ -103,6 +103,7 @@ static void take_in_retired(struct wl_engine *e)
 			pthread_mutex_lock(&e->segments.lock);
 			s->state = WL_SEGMENT_RETIRED;
 			pthread_mutex_unlock(&e->segments.lock);
+			wl_segment_unlock_pages(&e->segments, s);
 		}
 	}
 }
@@ -177,6 +178,7 @@ static int open_next(struct wl_engine *e, const struct wl_settings *settings)
 	s->size = size;
 	s->state = WL_SEGMENT_LIVE;
 	s->serial = all->serial++;
+	s->locked = NULL;
 	s->preparing = s->method != WL_PREWARM_OFF;
 	atomic_store(&s->prepared_pages, 0);
 	atomic_store(&s->used_bytes, 0);
@@ -215,6 +217,7 @@ static void withdraw_next(struct wl_engine *e)
 		s->preparing = false;
 	}
 	pthread_mutex_unlock(&e->segments.lock);
+	wl_segment_unlock_pages(&e->segments, s);
 }
 
 /* Writeback errors do not come out of write(); asking must not start I/O. sync_file_range with only WAIT_BEFORE on one page

@@ -9,6 +9,7 @@
 
 enum {
 	PIECE_BYTES = 64 * 1024, /* larger ones make large folios, whose first small write allocates hundreds of buffer heads */
+	LOCK_BYTES = 1 << 20,
 	LONGEST_PAUSE_NS = 2000000,
 	LOOK_NS = 1000000000,
 };
@@ -52,10 +53,10 @@ static uint64_t pause_ns(struct wl_engine *e, const struct wl_segment *s)
  * synced 1.30/6.3 us, left dirty 1.33/5.5 us. Dirty pages cannot be reclaimed, nor lose their buffer heads, before the writer
  * comes; the zeros are mostly overwritten before the flusher looks (30 s), which halves what goes to disk; and until then the
  * extents stay unwritten, so a page lost all the same costs a zero-fill and not a read from the disk. */
-static int prepare(struct wl_engine *e, struct wl_segment *s, unsigned char *scratch)
+static int prepare(struct wl_engine *e, struct wl_segment *s, unsigned char *map, unsigned char *scratch)
 {
-	uint64_t began = wl_now(), paused = 0;
-	int error = allocate(s);
+	uint64_t began = wl_now(), paused = 0, unlocked = 0;
+	int error = allocate(s), refused = 0;
 	if (error == 0 && s->method == WL_PREWARM_READ)
 		error = -posix_fadvise(s->fd, 0, 0, POSIX_FADV_RANDOM); /* no readahead, so no large folios */
 	bool fill = s->method != WL_PREWARM_FALLOCATE;
@@ -66,6 +67,10 @@ static int prepare(struct wl_engine *e, struct wl_segment *s, unsigned char *scr
 		error = prepare_piece(s, at, n, scratch);
 		if (error)
 			break;
+		if (map && refused == 0 && (at + n - unlocked >= LOCK_BYTES || at + n == s->size)) {
+			refused = mlock(map + unlocked, at + n - unlocked) < 0 ? -errno : 0;
+			unlocked = at + n;
+		}
 		atomic_store_explicit(&s->prepared_pages, (at + n) / e->page_bytes, memory_order_release);
 		uint64_t nap = pause_ns(e, s);
 		if (nap) {
@@ -74,7 +79,40 @@ static int prepare(struct wl_engine *e, struct wl_segment *s, unsigned char *scr
 		}
 	}
 	atomic_fetch_add(&e->precursor_busy_ns, wl_now() - began - paused);
+	return error ? error : refused;
+}
+
+/* Prepared pages are ordinary page cache: under pressure they were written back, reclaimed, and read again from the disk inside the
+ * writer's write() (measured: p50 6 -> 85 us, worst 0.5 s; locked: 1.5 us). Locked pages are neither reclaimed nor scanned, so
+ * they keep their buffer heads too. In steps of LOCK_BYTES: until 4.15 each mlock() made every CPU empty its LRU batches.
+ * What RLIMIT_MEMLOCK does not allow stays unlocked, and is said. The mapping goes when the writer has left the segment: one TLB
+ * flush per segment, on the writer's CPU as well. */
+static int prepare_and_lock(struct wl_engine *e, struct wl_segment *s, unsigned char *scratch)
+{
+	void *map = MAP_FAILED;
+	if (s->method == WL_PREWARM_READ || s->method == WL_PREWARM_WRITE)
+		map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0);
+	int error = prepare(e, s, map == MAP_FAILED ? NULL : map, scratch);
+	pthread_mutex_lock(&e->segments.lock);
+	s->preparing = false;
+	if (map != MAP_FAILED && s->state == WL_SEGMENT_LIVE) {
+		s->locked = map;
+		map = MAP_FAILED;
+	}
+	pthread_mutex_unlock(&e->segments.lock);
+	if (map != MAP_FAILED) /* taken back meanwhile */
+		munmap(map, s->size);
 	return error;
+}
+
+void wl_segment_unlock_pages(struct wl_segments *all, struct wl_segment *s)
+{
+	pthread_mutex_lock(&all->lock);
+	void *map = s->locked;
+	s->locked = NULL;
+	pthread_mutex_unlock(&all->lock);
+	if (map)
+		munmap(map, s->size);
 }
 
 #ifndef SYS_cachestat
@@ -163,14 +201,10 @@ void *wl_precursor_main(void *engine)
 		uint32_t cpu = 0, node = 0;
 		if (s) {
 			place_memory(e);
-			int error = prepare(e, s, scratch);
-			atomic_store(&e->refused[WL_REQ_PREWARM], -error);
+			atomic_store(&e->refused[WL_REQ_PREWARM], -prepare_and_lock(e, s, scratch));
 			wl_place_where(&cpu, &node);
 			atomic_store(&e->precursor_cpu, (int)cpu);
 			atomic_store(&e->precursor_node, (int)node);
-			pthread_mutex_lock(&e->segments.lock);
-			s->preparing = false;
-			pthread_mutex_unlock(&e->segments.lock);
 			atomic_store_explicit(&s->ready, true, memory_order_release);
 		}
 		if (wl_now() >= looked_at + LOOK_NS) {

@@ -28,6 +28,7 @@ struct wl_segment {
 	enum wl_segment_state state;
 	uint64_t serial; /* age */
 	bool preparing;  /* in the precursor's hands: not to be closed */
+	void *locked;    /* its prepared pages, mapped and locked while it is live; NULL: not */
 };
 
 /* Between writer and janitor, without locks. The janitor puts a next segment out only when the shelf is empty and has taken
@@ -64,6 +65,9 @@ void *wl_janitor_main(void *engine);
 
 /* Prepares the segments it is given, until leaving. */
 void *wl_precursor_main(void *engine);
+
+/* Let reclaim have the segment's pages again. Takes wl_segments.lock. */
+void wl_segment_unlock_pages(struct wl_segments *segments, struct wl_segment *segment);
 
 /* How many are held, and the bytes they take. */
 void wl_segments_census(struct wl_engine *engine, uint32_t *ret_held, uint64_t *ret_disk_bytes);

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_engine import MIB, SMALL, Seen, running, watch
+from wlat_tui import engine_client
 from wlat_tui.engine_client import Engine
 from wlat_tui.frame import Mode, Policy, Prewarm, WriteClass
 
@@ -236,3 +237,37 @@ async def test_a_frozen_cgroup_is_a_gap_and_not_a_stall(tmp_path: Path) -> None:
             await watch(engine, seen, lambda tick: tick.gap_slots > 0)
         assert sum(tick.gap_ns for tick in seen.ticks) > 1_400_000_000
         assert max(write.response_ns for tick in seen.ticks for write in tick.worst if write) < 1_400_000_000
+
+
+def locked_bytes(pid: int) -> int:
+    """VmLck of a process."""
+    line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmLck:"))
+    return int(line.split()[1]) * 1024
+
+
+async def test_prepared_pages_are_locked_until_the_writer_has_left_them(tmp_path: Path) -> None:
+    """Under pressure they would be reclaimed and read back from the disk inside write()."""
+    async with running(SMALL, tmp_path) as (engine, seen):
+        await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
+        before = locked_bytes(engine.pid)
+        await engine.change(replace(SMALL, prewarm=Prewarm.WRITE))
+        await watch(engine, seen, lambda tick: tick.segment >= 3 and tick.writes[WriteClass.PREPARED] > 0)
+        tick = await watch(engine, seen, lambda _: locked_bytes(engine.pid) >= before + SMALL.prewarm_bytes)
+        assert "prewarm" not in tick.refused
+        # the one being written and the next; a third for the moment in which the janitor has not looked yet
+        assert locked_bytes(engine.pid) <= before + 3 * SMALL.prewarm_bytes
+        await engine.change(SMALL)
+        await watch(engine, seen, lambda tick: tick.precursor.method is Prewarm.OFF and locked_bytes(engine.pid) == before)
+
+
+async def test_a_limit_on_locked_memory_is_said_and_prewarming_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limited = ("prlimit", f"--memlock={8 * MIB}", "setpriv", "--bounding-set=-ipc_lock", "--")
+    if shutil.which("setpriv") is None:
+        pytest.skip("needs setpriv (util-linux) to give up CAP_IPC_LOCK")
+    command = engine_client.engine_command()
+    monkeypatch.setattr(engine_client, "engine_command", lambda: (*limited, *command))
+    settings = replace(SMALL, segment_bytes=16 * MIB, prewarm_bytes=16 * MIB, disk_limit_bytes=64 * MIB, prewarm=Prewarm.WRITE)
+    async with running(settings, tmp_path) as (engine, seen):
+        tick = await watch(engine, seen, lambda tick: tick.writes[WriteClass.PREPARED] > 0 and "prewarm" in tick.refused)
+        assert tick.refused["prewarm"] in (errno.ENOMEM, errno.EAGAIN)
+        assert locked_bytes(engine.pid) <= 8 * MIB

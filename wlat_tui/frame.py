@@ -169,7 +169,7 @@ class Settings:
     tick_ns: int = 200_000_000
     segment_bytes: int = 64 << 20
     disk_limit_bytes: int = 1 << 30
-    prewarm_bytes: int = 16 << 20
+    prewarm_bytes: int = 4 << 20
     mode: Mode = Mode.SLEEP
     prewarm: Prewarm = Prewarm.OFF
     policy: Policy = Policy.DEFAULT

@@ -81,7 +81,7 @@ _SOURCE_OPTIONS = (
         help="How the precursor prepares pages ahead.",
     ),
     click.option(
-        "--prewarm-distance", "prewarm_bytes", type=SIZE, default="16M", show_default=True, help="How far ahead it prepares."
+        "--prewarm-distance", "prewarm_bytes", type=SIZE, default="4M", show_default=True, help="How far ahead it prepares."
     ),
     click.option(
         "--fifo",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -209,9 +210,20 @@ def test_what_makes_no_sense_is_one_sentence(name: str, typed: str, sentence: st
 def test_a_refusal_by_the_kernel_is_told_with_the_way_out() -> None:
     why = CATALOGUE["fifo"].unavailable(session(writer=Writer(refused={"fifo": 1})))
     assert why is not None
-    assert "Operation not permitted" in why.reason
-    assert why.fix == "sudo wlat --fifo 10"
+    assert why.refused, "it was asked for and may be asked for again, unlike what cannot be had"
+    assert "CAP_SYS_NICE" in why.reason or "real-time" in why.reason
+    assert why.fix
     assert CATALOGUE["fifo"].unavailable(session(writer=Writer(refused={"fifo": 0}))) is None
+
+
+def test_prepared_pages_that_cannot_be_locked_are_told_apart_from_preparing_that_failed() -> None:
+    unlocked = CATALOGUE["prewarm"].unavailable(session(writer=Writer(refused={"prewarm": errno.ENOMEM})))
+    failed = CATALOGUE["prewarm"].unavailable(session(writer=Writer(refused={"prewarm": errno.EOPNOTSUPP})))
+    assert unlocked is not None
+    assert "locked in memory" in unlocked.reason
+    assert "ulimit -l" in (unlocked.fix or "")
+    assert failed is not None
+    assert "cannot prepare" in failed.reason
 
 
 def test_a_node_is_named_when_the_writer_is_pinned_to_all_of_it() -> None:

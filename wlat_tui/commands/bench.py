@@ -107,7 +107,7 @@ def reach(directory: Path, seconds: float) -> None:
     "distance_bytes",
     type=click.IntRange(1, 256),
     metavar="MIB",
-    default=1,
+    default=4,
     show_default=True,
     callback=lambda _ctx, _param, mib: mib << 20,
     help="How far ahead pages are prepared. More than the host keeps in memory that long makes prewarming harmful.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 from wlat_tui.frame import Prewarm as Method
-from wlat_tui.mitigations import Choice
+from wlat_tui.mitigations import Choice, Unavailable
 from wlat_tui.mitigations.writer_setting import WriterSetting
 from wlat_tui.units import parse_size_bytes
 
@@ -17,6 +18,11 @@ _EFFECTS = {
     Method.READ: "read the next segment in: pages are there, on ext4 their buffer heads are still allocated inside write()",
     Method.WRITE: "overwrite the next segment in small pieces: pages and buffer heads are there, write() allocates nothing",
 }
+
+_NOT_LOCKED = (
+    "not all prepared pages could be locked in memory (limit on locked memory): under pressure they may be reclaimed before "
+    "they are used"
+)
 
 
 class Prewarm(WriterSetting):
@@ -33,15 +39,22 @@ class Prewarm(WriterSetting):
         "precursor."
     )
     caution = (
-        "It writes everything twice, and prepared pages are ordinary page cache: under pressure they may be reclaimed before "
-        "they are used (see 'resident')."
+        "Every record page is first written as zeros, and up to two distances of page cache are locked in memory. Where the "
+        "limit on locked memory forbids that, pages may be reclaimed before they are used and are then read back from the disk "
+        "inside write(), far slower than without prewarming (see 'resident'). Keep the distance short: seconds, not minutes."
     )
     refusals = (("prewarm", "the precursor cannot prepare segments this way here", None),)
+
+    def unavailable(self, session: Session) -> Unavailable | None:
+        refused = 0 if session.writer is None else session.writer.refused.get("prewarm", 0)
+        if refused in (errno.ENOMEM, errno.EPERM, errno.EAGAIN):  # what mlock(2) says at its limit
+            return Unavailable(_NOT_LOCKED, "ulimit -l unlimited  # in a root shell, then start wlat there", refused=True)
+        return super().unavailable(session)
 
     def choices(self, session: Session) -> tuple[Choice, ...]:
         bytes_now = session.settings.prewarm_bytes
         pairs = [(method, bytes_now) for method in _EFFECTS]
-        pairs += [(Method.WRITE, size) for size in (4 << 20, 64 << 20) if size != bytes_now]
+        pairs += [(Method.WRITE, size) for size in (1 << 20, 4 << 20, 16 << 20) if size != bytes_now]
         ahead = (Choice(_value(*pair), f"{pair[0].name.lower()}, {_size(pair[1])} ahead", _EFFECTS[pair[0]]) for pair in pairs)
         return (Choice("off", "off", "stop the precursor; every segment starts empty"), *ahead)
 
@@ -56,7 +69,7 @@ class Prewarm(WriterSetting):
             method = Method[words.pop(0).upper()]
         elif not words or not words[0][0].isdigit():
             raise ValueError(
-                f"'{value[:40]}' is not a way to prewarm: give off, fallocate, read or write, and a distance: 'write 16M'"
+                f"'{value[:40]}' is not a way to prewarm: give off, fallocate, read or write, and a distance: 'write 4M'"
             )
         if not words:
             return {"prewarm": method}
