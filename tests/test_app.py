@@ -194,11 +194,22 @@ async def test_64_nodes_can_be_walked_through() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         assert "more" in screen_text(app)
+        rows = app.nodes.size.height - 1
         await pilot.press("2", "end")
+        assert app.nodes.columns == 3
         last = max(app.session.nodes)
         await until(pilot, lambda: f"{last}" in plain(app.nodes._lines[-1]))
         await pilot.press("home")
-        await until(pilot, lambda: " 0 " in plain(app.nodes._lines[1]))
+        await until(pilot, lambda: all(f" {n} " in plain(app.nodes._lines[1]) for n in (0, 2)))
+        assert f"{64 - 3 * rows} more" in screen_text(app)
+        await pilot.press("down", "right", "enter")
+        await until(pilot, lambda: "Normal" in screen_text(app) and "above high" in screen_text(app))
+        assert app.nodes._open == {4}
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: app.nodes.columns == 3)
+        assert (app.nodes._open, app.nodes.cursor) == (set(), 4)
+        await pilot.click("#nodes", offset=(30, 1))
+        assert app.nodes._open == {1}
 
 
 async def test_pausing_freezes_the_view_and_not_the_model() -> None:

@@ -80,9 +80,9 @@ class MitigationsPanel(RowsPanel):
         self._told = self._shared
         return [self._row(m, *state, width) for m, state in zip(self._mitigations, self._states, strict=True)]
 
-    def activate(self, row: int) -> None:
-        if row < len(self._states):
-            self.post_message(self.Chosen(self, self._mitigations[row]))
+    def activate(self, item: int) -> None:
+        if item < len(self._states):
+            self.post_message(self.Chosen(self, self._mitigations[item]))
 
     def footer(self, width: int, height: int) -> list[Line]:
         """Before and after of the newest changes."""

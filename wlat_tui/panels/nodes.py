@@ -9,15 +9,18 @@ from wlat_tui.model.nodes import NodeState, ZoneState
 from wlat_tui.model.session import Session
 from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.renderables.facts import facts_lines
-from wlat_tui.renderables.line import Line, Span, merged
+from wlat_tui.renderables.line import Line, Span, fit, merged
 from wlat_tui.renderables.node_bar import STATE_ROLES, STATE_WORDS, node_bar, trend_glyph
 from wlat_tui.units import format_bytes
 
 _WORD_CELLS = 10
+_COMPACT_BAR_CELLS = 11
+_COMPACT_CELLS = 26
+"""Number, marks, bar, free, trend and a blank between two nodes."""
 
 
 class NodesPanel(RowsPanel):
-    """A row per node, and per zone where expanded."""
+    """A row per node, more rows where one is opened; several nodes in a row where there are more than rows."""
 
     title: ClassVar[str] = "NUMA nodes"
     key: ClassVar[str] = "2"
@@ -60,7 +63,22 @@ class NodesPanel(RowsPanel):
         )
         return ((count + age, "label"),)
 
+    def body(self, width: int, height: int) -> list[Line]:
+        many = not self._open and len(self._states) > height
+        self.columns = max(1, width // _COMPACT_CELLS) if many else 1
+        return super().body(width, height)
+
+    def item_count(self, rows: list[Line]) -> int:
+        return len(self._row_nodes) if self._states else len(rows)
+
+    def item_cells(self, width: int) -> int:
+        return width if self.columns == 1 else _COMPACT_CELLS
+
     def rows(self, width: int) -> list[Line]:
+        if self.columns > 1:
+            self._row_nodes = [node.node for node in self._states]
+            cells = [self._compact(node) for node in self._states]
+            return [merged(sum(cells[i : i + self.columns], ())) for i in range(0, len(cells), self.columns)]
         rows: list[Line] = []
         self._row_nodes = []
         for node in self._states:
@@ -72,14 +90,18 @@ class NodesPanel(RowsPanel):
                 self._row_nodes += [node.node] * (len(rows) - len(self._row_nodes))
         return rows or [((" no node was read yet", "dim"),)]
 
-    def activate(self, row: int) -> None:
-        if row < len(self._row_nodes):
-            self._open ^= {self._row_nodes[row]}
+    def activate(self, item: int) -> None:
+        if item < len(self._row_nodes):
+            node = self._row_nodes[item]
+            self._open ^= {node}
+            self._top = item if node in self._open else 0  # what opens is below it
+            if not self._open:  # a row per node again
+                self.cursor = next(i for i, state in enumerate(self._states) if state.node == node)
             self.post_message(self.Activated(self))
 
     def cursor_cells(self, width: int) -> int:
         """The number and the state."""
-        return 5 + _WORD_CELLS
+        return 5 if self.columns > 1 else 5 + _WORD_CELLS
 
     def _bar_cells(self, width: int) -> int:
         return max(12, min(60, width - 61))
@@ -112,6 +134,19 @@ class NodesPanel(RowsPanel):
         else:
             spans += [(f" {'n/a':>7}", "dim"), (" room", "label")]
         return merged([*spans, *self._kswapd(node)])
+
+    def _compact(self, node: NodeState) -> Line:
+        here = "w" if node.node == self._writer_node else " "
+        spans: list[Span] = [(f"{node.node:>3}", "heading"), (here, "mark")]
+        gone = "no memory" if node.empty else None if node.online else "offline now"
+        if gone is not None:
+            return fit(merged([*spans, (f" {gone}", "dim")]), _COMPACT_CELLS, self.glyphs.ellipsis)
+        role = STATE_ROLES.get(node.state, "dim")
+        marks = (node.min_pages, node.low_pages, node.high_pages)
+        low = node.state in ("below low", "below min")
+        spans += [("!" if low else " ", role), *node_bar(_COMPACT_BAR_CELLS, node.free_pages, marks, node.state, self.glyphs)]
+        spans += [(f" {self._bytes(node.free_pages):>6}", ""), (f" {trend_glyph(node.trend, self.glyphs)} ", role)]
+        return fit(merged(spans), _COMPACT_CELLS, self.glyphs.ellipsis)
 
     def _kswapd(self, node: NodeState) -> list[Span]:
         if node.kswapd_awake is None:

@@ -19,21 +19,33 @@ class RowsPanel(Panel):
         Binding("pagedown", "move(10)", "Page down", show=False),
         Binding("home,g", "move(-100000)", "First row", show=False),
         Binding("end,G", "move(100000)", "Last row", show=False),
+        Binding("left", "move_item(-1)", "Left", show=False),
+        Binding("right", "move_item(1)", "Right", show=False),
         Binding("enter", "activate", "Open row", show=False),
     ]
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.cursor = 0
+        """The item the cursor is on; a row shows ``columns`` of them."""
+        self.columns = 1
         self._top = 0
 
     def rows(self, width: int) -> list[Line]:
-        """Every row, whether it fits or not. Row i belongs to item ``item_of(i)``."""
+        """Every row, whether it fits or not."""
         raise NotImplementedError
 
-    def activate(self, row: int) -> None:
-        """Enter was pressed on this row."""
+    def activate(self, item: int) -> None:
+        """Enter was pressed on this item."""
         raise NotImplementedError
+
+    def item_count(self, rows: list[Line]) -> int:
+        """How many items the rows show."""
+        return len(rows)
+
+    def item_cells(self, width: int) -> int:
+        """How far apart the items of one row begin."""
+        return width
 
     def cursor_cells(self, width: int) -> int:
         """How many cells of its row the cursor covers."""
@@ -47,27 +59,37 @@ class RowsPanel(Panel):
         rows = self.rows(width)
         footer = self.footer(width, height)
         room = max(1, height - len(footer))
-        self.cursor = max(0, min(self.cursor, len(rows) - 1))
-        self._top = max(0, min(self._top, self.cursor, len(rows) - room))
-        if self.cursor >= self._top + room:
-            self._top = self.cursor - room + 1
+        count = self.item_count(rows)
+        self.cursor = max(0, min(self.cursor, count - 1))
+        cursor_row = self.cursor // self.columns
+        self._top = max(0, min(self._top, cursor_row, len(rows) - room))
+        if cursor_row >= self._top + room:
+            self._top = cursor_row - room + 1
         shown = rows[self._top : self._top + room]
         if self.has_focus and shown:
-            at = self.cursor - self._top
+            at = cursor_row - self._top
             row = fit(shown[at], width, self.glyphs.ellipsis)
-            head, tail = split(row, self.cursor_cells(width))
-            shown[at] = ((plain(head), "cursor"), *tail)
+            before, rest = split(row, self.cursor % self.columns * self.item_cells(width))
+            head, tail = split(rest, self.cursor_cells(width))
+            shown[at] = (*before, (plain(head), "cursor"), *tail)
         hidden = len(rows) - room
         if hidden > 0 and shown:
-            below = len(rows) - self._top - len(shown)
-            note = f" {self.glyphs.down}{below} more" if below else f" {self.glyphs.up}{self._top} above"
-            role: Role = "cursor" if self.has_focus and self.cursor == self._top + len(shown) - 1 else "label"
+            below = max(0, count - (self._top + len(shown)) * self.columns)
+            above = self._top * self.columns
+            note = f" {self.glyphs.down}{below} more" if below else f" {self.glyphs.up}{above} above"
+            whole_row = self.columns == 1 and self.has_focus and cursor_row == self._top + len(shown) - 1
+            role: Role = "cursor" if whole_row else "label"
             shown[-1] = merged([*fit(shown[-1], width - len(note), self.glyphs.ellipsis), (note, role)])
         return [*shown, *([()] * (room - len(shown))), *footer]
 
     def action_move(self, step: int) -> None:
-        self.cursor = max(0, self.cursor + step)
+        self.cursor = max(0, self.cursor + step * self.columns)
         self.redraw()
+
+    def action_move_item(self, step: int) -> None:
+        if self.columns > 1:
+            self.cursor = max(0, self.cursor + step)
+            self.redraw()
 
     def action_activate(self) -> None:
         self.activate(self.cursor)
@@ -75,5 +97,6 @@ class RowsPanel(Panel):
 
     def on_click(self, event: events.Click) -> None:
         if event.y >= 1:
-            self.cursor = self._top + event.y - 1
+            column = min(self.columns - 1, event.x // self.item_cells(self.size.width))
+            self.cursor = (self._top + event.y - 1) * self.columns + column
             self.action_activate()
