@@ -88,7 +88,7 @@ def unpack_block(data: bytes, only: frozenset[str] | None = None) -> list[Frame]
     packed = data[HEAD.size :]
     if len(packed) != head.packed_bytes or zlib.crc32(packed, zlib.crc32(data[: HEAD.size - 4])) != head.crc:
         raise Damaged("a block's checksum is wrong")
-    if head.raw_bytes > MOST_BYTES or head.frames > MOST_FRAMES:
+    if head.raw_bytes > MOST_BYTES or not 0 < head.frames <= MOST_FRAMES:  # none is ever written without a frame
         raise Damaged(f"a block announces {head.frames} frames in {head.raw_bytes} bytes")
     try:
         raw = _unpacked(head, packed)
