@@ -108,7 +108,9 @@ def zone_table(node: NodeState, page_bytes: int | None) -> list[tuple[str, ...]]
     def size(pages: int | None) -> str:
         return format_bytes(None if pages is None or page_bytes is None else pages * page_bytes)
 
-    rows = [("zone", "free", "min", "low", "high", "promo", "boost", "managed", "protection", "room", "drift")]
+    rows: list[tuple[str, ...]] = [
+        ("zone", "free", "min", "low", "high", "promo", "boost", "managed", "protection", "room", "drift")
+    ]
     for state in node.zones:
         z = state.zone
         pages = (z.free, z.min, z.low, z.high, z.promo, z.boost, z.managed, state.reserve_pages, state.headroom_pages)
