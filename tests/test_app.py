@@ -145,6 +145,18 @@ async def test_a_number_goes_to_its_panel(key: str, panel: str) -> None:
         assert app.focused.id == panel
 
 
+async def test_a_number_and_enter_in_one_burst_open_something_in_that_panel() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        for key in ("2", "enter", "tab", "down", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: isinstance(app.screen, MitigationDialog))
+        assert app.nodes._open == {0}
+        assert isinstance(app.screen, MitigationDialog)
+        assert app.screen._mitigation.name == app.mitigations._mitigations[1].name
+
+
 async def test_the_chart_takes_the_place_of_the_bars_where_there_is_no_room_for_both() -> None:
     app = an_app()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -63,10 +63,12 @@ class WlatApp(App[int]):
         Binding("q,ctrl+c", "leave", "Quit", tooltip="Quit; everything that was changed is put back", priority=False),
         Binding("question_mark,f1,h", "help", "Help", tooltip="Show this help"),
         Binding("p,space", "pause", "Pause", tooltip="Pause or resume the view; measuring goes on"),
-        Binding("tab", "focus_next", "Next panel", tooltip="Go to the next panel (Shift+Tab: previous)"),
-        Binding("1", "panel('latency')", "Latency", tooltip="Go to the live latency"),
-        Binding("2", "panel('nodes')", "Nodes", tooltip="Go to the nodes; Enter shows a node's zones"),
-        Binding("3", "panel('mitigations')", "Mitigations", tooltip="Go to the mitigations; Enter opens one"),
+        # priority: focus has moved before the next key of the same burst arrives (a slow link, a quick hand)
+        Binding("tab", "next_panel(1)", "Next panel", tooltip="Go to the next panel (Shift+Tab: previous)", priority=True),
+        Binding("shift+tab", "next_panel(-1)", "Previous panel", tooltip="Go to the previous panel", priority=True),
+        Binding("1", "panel('latency')", "Latency", tooltip="Go to the live latency", priority=True),
+        Binding("2", "panel('nodes')", "Nodes", tooltip="Go to the nodes; Enter opens one", priority=True),
+        Binding("3", "panel('mitigations')", "Mitigations", tooltip="Go to the mitigations; Enter opens one", priority=True),
         Binding("d", "details", "Details", tooltip="Everything that is read: zones, reclaim counters, pressure, the writer"),
         Binding("4,c", "chart", "Chart", tooltip="Show or hide the chart of latency and headroom over time"),
         Binding("v", "next_span", "Response/service", tooltip="Draw response (with late waking and queueing) or service time"),
@@ -173,8 +175,9 @@ class WlatApp(App[int]):
             return
         if not self._fresh or self._leaving:
             return
-        if isinstance(self.screen, (MitigationDialog, DetailsScreen)):
-            self.screen.follow()  # also in a paused view: what it says decides what is changed
+        top = self.screen_stack[-1] if self.screen_stack else None  # there is none while the app ends
+        if isinstance(top, (MitigationDialog, DetailsScreen)):
+            top.follow()  # also in a paused view: what it says decides what is changed
         if self.paused:
             return
         self._fresh = False
@@ -260,7 +263,19 @@ class WlatApp(App[int]):
             self._show_chart = None
             self._arrange()
             self._catch_up(panel)
-        panel.focus()
+        self.screen.set_focus(panel)
+
+    def action_next_panel(self, step: int) -> None:
+        if step > 0:
+            self.screen.focus_next()
+        else:
+            self.screen.focus_previous()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # keys of priority come here before a dialog sees them: there, digits and Tab are its own
+        if action in ("panel", "next_panel") and len(self.screen_stack) > 1:
+            return False
+        return super().check_action(action, parameters)
 
     def action_chart(self) -> None:
         if self._link.low_bandwidth:

@@ -82,6 +82,14 @@ class RowsPanel(Panel):
             shown[-1] = merged([*fit(shown[-1], width - len(note), self.glyphs.ellipsis), (note, role)])
         return [*shown, *([()] * (room - len(shown))), *footer]
 
+    async def on_key(self, event: events.Key) -> None:
+        # Textual runs bindings for whatever has focus once the key has bubbled up; later keys of a burst may have moved it on
+        action = next((b.action for b in RowsPanel.BINDINGS if isinstance(b, Binding) and event.key in b.key.split(",")), None)
+        if action is not None:
+            event.stop()
+            event.prevent_default()
+            await self.app.run_action(action, default_namespace=self)
+
     def action_move(self, step: int) -> None:
         self.cursor = max(0, self.cursor + step * self.columns)
         self.redraw()
