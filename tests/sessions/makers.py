@@ -24,7 +24,7 @@ def any_frames() -> st.SearchStrategy[list[Frame]]:
     """Every field anything its type allows: numbers of any size, any text, repeated nodes, empty mappings."""
     st.register_type_strategy(HistogramDelta, DELTAS)
     st.register_type_strategy(float, st.floats(allow_nan=False))
-    return st.lists(st.from_type(Frame), max_size=4)
+    return st.lists(st.from_type(Frame), min_size=1, max_size=4)
 
 
 @st.composite
