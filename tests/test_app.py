@@ -436,17 +436,17 @@ async def test_the_threshold_moves_in_steps() -> None:
         await until(pilot, lambda: app.session.settings.threshold_ns == 1_000_000)
 
 
-async def test_v_switches_everything_drawn_between_response_and_service_also_when_paused() -> None:
+async def test_v_switches_everything_drawn_between_service_and_response_also_when_paused() -> None:
     app = an_app("told", 250)
     async with app.run_test(size=(120, 40)) as pilot:
         await ready(app, pilot)
         text = screen_text(app)
-        for words in ("response now", "worst response per 0.5s", "worst so far (response)", "worst response ·"):
+        for words in ("service now", "worst service per 0.5s", "worst so far (service)", "worst service ·"):
             assert words in text
         await pilot.press("p", "v")
-        await until(pilot, lambda: "service now" in screen_text(app))
+        await until(pilot, lambda: "response now" in screen_text(app))
         text = screen_text(app)
-        for words in ("worst service per 0.5s", "worst so far (service)", "worst service ·"):
+        for words in ("worst response per 0.5s", "worst so far (response)", "worst response ·"):
             assert words in text
 
 
@@ -583,6 +583,10 @@ async def settle(pilot: Pilot[Any]) -> None:
     app = pilot.app
     assert isinstance(app, WlatApp)
     await ready(app, pilot)
+    # a picture of headings alone would never change
+    shown = [app.latency, app.nodes, app.mitigations]
+    await until(pilot, lambda: all(panel.size.height > 1 and len(panel._lines) == panel.size.height for panel in shown))
+    await until(pilot, lambda: not app.history.display or len(app.history._lines) > 1)
 
 
 async def pause(pilot: Pilot[Any]) -> None:

@@ -148,7 +148,7 @@ class WlatApp(App[int]):
         if self.terminal is not None:
             self.terminal.ascii_only = self._glyphs is ASCII
         self._cells = self.size
-        self._arrange()
+        self.call_after_refresh(self._arrange)  # when the screen is mounted; a terminal need not report its size again
         self.mitigations.focus()
         self._timer = self.set_interval(1 / self._hz, self.draw)
         self.run_worker(self._consume(), name="frames")

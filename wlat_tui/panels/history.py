@@ -28,7 +28,7 @@ class HistoryPanel(Panel):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self.span = Span.RESPONSE
+        self.span = Span.SERVICE
         """Which time of each write the upper plot shows."""
         self._zoom = SPANS_S.index(120)
         self._view: HistoryView | None = None

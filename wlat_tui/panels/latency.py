@@ -32,7 +32,7 @@ class LatencyPanel(Panel):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self.span = Span.RESPONSE
+        self.span = Span.SERVICE
         """Which time of each write the bars show."""
         self._axis = LogAxis()
         self._columns: list[Column] = []

@@ -38,7 +38,7 @@ class StatusPanel(Panel, can_focus=False):
         self._third: dict[Timed, list[Line]] = {}
         self._elapsed = ""
         self._missing: str | None = None
-        self.span = Timed.RESPONSE
+        self.span = Timed.SERVICE
         """Which time of the worst write is told."""
         self._refused: tuple[Refusal, ...] = ()
         self._refused_at_ns = 0
