@@ -8,7 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# the same examples every time: a suite that fails now and then is not believed. Look further with WLAT_EXPLORE=1.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize="WLAT_EXPLORE" not in os.environ, database=None)
+hypothesis.settings.load_profile("suite")
 
 HOST_LOCK = Path("/var/tmp/wlat-tests-host.lock")
 # held by the keeper of any wlat that runs here
