@@ -239,6 +239,21 @@ async def test_a_frozen_cgroup_is_a_gap_and_not_a_stall(tmp_path: Path) -> None:
         assert max(write.response_ns for tick in seen.ticks for write in tick.worst if write) < 1_400_000_000
 
 
+async def test_a_device_that_goes_away_is_said_and_the_engine_stays_up(tmp_path: Path) -> None:
+    """The image shrinks to nothing under the mounted loop device: from then on the block layer answers EIO."""
+    settings = replace(SMALL, interval_ns=50_000, write_bytes=4000)
+    with small_ext4(tmp_path, 64 * MIB) as disk:
+        found = subprocess.run(["findmnt", "-no", "SOURCE", str(disk)], capture_output=True, text=True, check=True)
+        async with running(settings, disk) as (engine, seen):
+            await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
+            os.truncate(tmp_path / "image", 0)
+            subprocess.run(["losetup", "-c", found.stdout.strip()], check=True)
+            tick = await watch(engine, seen, lambda tick: tick.trouble == 2)
+            assert tick.error in (errno.EIO, errno.EROFS)
+            later = await watch(engine, seen, lambda _: True)
+            assert later.end_ns > tick.end_ns
+
+
 def locked_bytes(pid: int) -> int:
     """VmLck of a process."""
     line = next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmLck:"))
