@@ -66,7 +66,8 @@ class HelpScreen(ModalScreen[None]):
             "  in-page   the write stayed in a page that was there; new-page needed a fresh one; prepared: the "
             "precursor had made it\n"
             "  room      free memory above the low watermark, lowmem reserve taken off\n"
-            "  stall     a write over the threshold\n\n"
+            "  stall     a write over the threshold by itself: slow inside write(), or begun late; what queued behind it "
+            "is not counted\n\n"
             "Nothing is changed on this host without a dialog that shows the file and the value first. Esc closes."
         )
         return text
