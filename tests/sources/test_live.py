@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -83,6 +84,21 @@ async def test_a_dead_engine_is_said_and_started_again(disk: Path) -> None:
         assert missing.nodes is not None
         again = await first(frames, lambda frame: frame.writer is not None and sum(frame.writer.writes) > 0)
         assert again.writer_missing is None
+
+
+async def test_a_directory_that_is_removed_and_made_anew_is_written_to_again(disk: Path) -> None:
+    target = disk / "target"
+    target.mkdir()
+    async with running(target) as (_source, frames):
+        await first(frames, lambda frame: frame.writer is not None and sum(frame.writer.writes) > 0)
+        target.rmdir()
+        gone = await first(frames, lambda frame: frame.writer is not None and frame.writer.trouble == 1)
+        assert gone.writer is not None
+        assert gone.writer.error == errno.ENOENT
+        target.mkdir()
+        await first(
+            frames, lambda frame: frame.writer is not None and frame.writer.trouble == 0 and sum(frame.writer.writes) > 0
+        )
 
 
 async def test_changed_settings_leave_a_mark_and_bad_ones_a_sentence(disk: Path) -> None:

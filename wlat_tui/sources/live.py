@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import time
@@ -20,6 +21,8 @@ from wlat_tui.sources.difference import difference
 from wlat_tui.sources.readings import Readings
 from wlat_tui.sudo import refusal
 
+NO_SEGMENT = 1
+"""enum wl_trouble: no file to write to."""
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 """Pauses before a dead engine is started again; the last one repeats."""
 
@@ -135,6 +138,9 @@ class LiveSource:
                 try:
                     async for tick in engine.ticks():
                         self._tick.put_nowait(tick)
+                        # the engine holds on to the directory it was started in, also when that was removed
+                        if tick.trouble == NO_SEGMENT and tick.error == errno.ENOENT and self._directory.is_dir():
+                            raise EngineError(f"{self._directory} was removed and made anew")
                 finally:
                     await engine.stop()
             except EngineError as error:
