@@ -145,11 +145,20 @@ def test_effect_compares_writes_that_begin_a_page_and_leaves_nothing(disk: Path)
     assert os.listdir(disk) == []
 
 
+def open_file_in(directory: Path, pid: int) -> Path:
+    """The process's descriptor of a file below *directory*; a starting Python opens and closes others meanwhile."""
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.readlink().parent == directory:
+                return path
+    raise AssertionError(f"process {pid} has no file below {directory} open")
+
+
 def test_pressure_fills_the_page_cache_without_the_disk_and_ends_with_its_block(disk: Path) -> None:
     size = 32 << 20
     with pressure.page_cache_pressure(disk, memory_bytes=size // 2):
         reader = next(child for child in psutil.Process().children() if "wlat_tui.bench.pressure_child" in child.cmdline())
-        file = next(path for path in Path(f"/proc/{reader.pid}/fd").iterdir() if path.readlink().parent == disk)
+        file = open_file_in(disk, reader.pid)
         found = file.stat()
         assert (found.st_size, found.st_blocks) == (size, 0), "sparse: it takes no disk space"
         deadline = time.monotonic() + PATIENCE_S
