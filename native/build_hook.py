@@ -19,10 +19,10 @@ def missing_tools() -> str | None:
     """What the build lacks, with the command that brings it; None when nothing."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
     if shutil.which(compiler) is None:
-        return f"the C compiler '{compiler}' was not found: install one first (Debian: apt-get install gcc libc6-dev; Fedora: dnf install gcc)"
+        return f"the C compiler '{compiler}' was not found: install one first (Debian: apt-get install gcc libc6-dev; Fedora: dnf install gcc)"  # noqa: E501
     header = Path(sysconfig.get_path("include")) / "Python.h"
     if not header.exists():
-        return f"the Python headers were not found ({header}): install them first (Debian: apt-get install python3-dev; Fedora: dnf install python3-devel)"
+        return f"the Python headers were not found ({header}): install them first (Debian: apt-get install python3-dev; Fedora: dnf install python3-devel)"  # noqa: E501
     return None
 
 

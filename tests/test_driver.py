@@ -16,7 +16,7 @@ from tests.e2e.terminal import Terminal
 
 PROGRAM = """
 import sys
-from wlat_tui.app import run
+from wlat_tui.running import run
 from wlat_tui.sources.scripted import ScriptedSource
 
 class Source(ScriptedSource):

@@ -7,11 +7,9 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import click
 from platformdirs import user_state_path
 from textual import events
 from textual.app import App, ComposeResult, SystemCommand
@@ -22,7 +20,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from wlat_tui.driver import TerminalDriver, TerminalGone
-from wlat_tui.frame import Frame, Span
+from wlat_tui.frame import Frame
+from wlat_tui.keys.view import THEMES, ViewKeys
 from wlat_tui.link import LinkView
 from wlat_tui.mitigations import Mitigation, catalogue
 from wlat_tui.model.session import Session
@@ -34,27 +33,20 @@ from wlat_tui.panels.nodes import NodesPanel
 from wlat_tui.panels.panel import Panel
 from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.panels.status import StatusPanel
+from wlat_tui.pictures import save_new
 from wlat_tui.renderables.glyphs import ASCII, choose
 from wlat_tui.screens.details import DetailsScreen
 from wlat_tui.screens.dialogs import MitigationDialog
 from wlat_tui.screens.help import HelpScreen
 from wlat_tui.screens.layout import LEAST, arrange
-from wlat_tui.sources import ChangeSettings, ReadZones, Request, Source
-from wlat_tui.units import format_ns
+from wlat_tui.sources import ReadZones, Request, Source
 
-THEMES = ("textual-dark", "nord", "gruvbox", "monokai", "solarized-light", "textual-light", "ansi-dark")
-THRESHOLDS_NS = tuple(digit * 10**e for e in range(4, 9) for digit in (1, 2, 5))
-"""10 us to 500 ms."""
-_SPAN_WORDS = {
-    Span.RESPONSE: "response, from when a write was planned to when it returned",
-    Span.SERVICE: "service, what write() itself took",
-}
 _LOW_BANDWIDTH_HZ = 1.0
 _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
 
-class WlatApp(App[int]):
+class WlatApp(ViewKeys, App[int]):
     """One screen over one source of frames."""
 
     CSS_PATH = "wlat.tcss"
@@ -70,19 +62,10 @@ class WlatApp(App[int]):
         Binding("2", "panel('nodes')", "Nodes", tooltip="Go to the nodes; Enter opens one", priority=True),
         Binding("3", "panel('mitigations')", "Mitigations", tooltip="Go to the mitigations; Enter opens one", priority=True),
         Binding("d", "details", "Details", tooltip="Everything that is read: zones, reclaim counters, pressure, the writer"),
-        Binding("4,c", "chart", "Chart", tooltip="Show or hide the chart of latency and headroom over time"),
-        Binding("v", "next_span", "Response/service", tooltip="Draw response (with late waking and queueing) or service time"),
-        Binding("plus,equals_sign", "zoom(-1)", "Zoom in", tooltip="Chart: less time, more detail"),
-        Binding("minus", "zoom(1)", "Zoom out", tooltip="Chart: more time, 10 s to 24 h"),
-        Binding(
-            "left_square_bracket", "threshold(-1)", "Threshold down", tooltip="Lower the threshold that makes a write a stall"
-        ),
-        Binding("right_square_bracket", "threshold(1)", "Threshold up", tooltip="Raise that threshold"),
         Binding("z", "read_zones", "Read zones", tooltip="Read /proc/zoneinfo now (it prints under zone->lock)"),
-        Binding("b", "low_bandwidth", "Low bandwidth", tooltip="Switch the low-bandwidth view on or off (under 2 KB/s)"),
         Binding("ctrl+p", "command_palette", "Palette", tooltip="Everything by name"),
-        Binding("t", "next_theme", "Theme", tooltip="Next colour theme"),
         Binding("s", "save_picture", "Screenshot", tooltip="Save the screen as SVG; never overwrites a file"),
+        *ViewKeys.KEYS,
     ]
 
     def __init__(
@@ -277,59 +260,13 @@ class WlatApp(App[int]):
             return False
         return super().check_action(action, parameters)
 
-    def action_chart(self) -> None:
-        if self._link.low_bandwidth:
-            self.notify("The chart is not drawn in the low-bandwidth view (b switches it off)", markup=False)
-            return
-        self._show_chart = False if self.history.display and self.latency.display else None if self.history.display else True
-        self._arrange()
-        self._catch_up(self.history)
-        self._catch_up(self.latency)
-        if self.history.display:
-            self.history.focus()
-
-    def _catch_up(self, panel: Panel) -> None:
-        """A panel that comes into view shows what the others show already."""
-        if panel.display and not self.paused:
-            panel.show(self.session)
-
-    def action_zoom(self, step: int) -> None:
-        self.history.zoom(step)
-
-    def action_next_span(self) -> None:
-        span = Span.SERVICE if self.latency.span is Span.RESPONSE else Span.RESPONSE
-        self.latency.span = self.status.span = span
-        self.history.show_span(span)
-        self.latency.recut()
-        self.status.redraw()
-        self.notify(f"Drawn now: {_SPAN_WORDS[span]}", timeout=4, markup=False)
-
-    def action_threshold(self, step: int) -> None:
-        now_ns = self.session.settings.threshold_ns
-        steps = [ns for ns in THRESHOLDS_NS if (ns > now_ns if step > 0 else ns < now_ns)]
-        if steps:
-            wanted = replace(self.session.settings, threshold_ns=min(steps) if step > 0 else max(steps))
-            self._ask(ChangeSettings(wanted, "threshold", f"threshold {format_ns(wanted.threshold_ns)}"))
-
     def action_read_zones(self) -> None:
         self._ask(ReadZones())
-
-    def action_low_bandwidth(self) -> None:
-        self._link.choose(not self._link.low_bandwidth)
-        self._apply_bandwidth()
-
-    def action_next_theme(self) -> None:
-        if self.no_color:
-            self.notify("NO_COLOR is set: no colours are used", markup=False)
-            return
-        at = THEMES.index(self.theme) if self.theme in THEMES else -1
-        self.theme = THEMES[(at + 1) % len(THEMES)]
-        self.notify(self.theme, timeout=2, markup=False)
 
     def action_save_picture(self) -> None:
         stem = f"wlat-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         try:
-            path = _save_new(self._picture_dir, stem, self.export_screenshot(title="wlat"))
+            path = save_new(self._picture_dir, stem, self.export_screenshot(title="wlat"))
         except OSError as error:
             self.notify(f"The screenshot could not be saved: {error}", severity="error", markup=False)
             return
@@ -397,54 +334,3 @@ class WlatApp(App[int]):
         if self.terminal is not None:
             await self.terminal.settle(_SETTLE_S)
         self.exit(status)
-
-
-def _save_new(directory: Path, stem: str, text: str) -> Path:
-    """Write a file that did not exist, with a number behind its name if need be. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for number in range(1, 1000):
-        path = directory / (f"{stem}.svg" if number == 1 else f"{stem}-{number}.svg")
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            continue
-        return path
-    raise FileExistsError(f"{directory}/{stem}.svg and 998 more exist")
-
-
-def run(
-    source: Source,
-    *,
-    low_bandwidth: bool | None = None,
-    ascii_only: bool | None = None,
-    theme: str | None = None,
-    refresh_hz: float = 4.0,
-    mouse: bool | None = None,
-) -> int:
-    """Show the live screen until the user leaves; return the exit status (128 + n after signal n).
-
-    ``mouse=None``: on, except over SSH, where re-attached terminals send half a mouse report that crashes Textual (issue 6668).
-    Raises click.UsageError for an unknown theme.
-    """
-    app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz)
-    if theme is not None:
-        if theme not in app.available_themes:
-            raise click.UsageError(
-                f"--theme {theme}: there is no such theme; choose one of {', '.join(sorted(app.available_themes))}"
-            )
-        if not app.no_color:
-            app.theme = theme
-    with_mouse = "SSH_CONNECTION" not in os.environ if mouse is None else mouse
-
-    async def main() -> int:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, app.leave, 128 + number)
-        try:
-            status = await app.run_async(mouse=with_mouse)
-        finally:
-            await source.close()
-        return (app.return_code or 0) if status is None else status
-
-    return asyncio.run(main())

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Tracer, Watch
+
 
 class WriteClass(IntEnum):
     """Which pages a write touched. Order and values are ``enum wl_class`` in native/wlat.h."""
@@ -340,3 +342,9 @@ class Frame:
     """What was dropped in this tick, by name: ticks, stalls, late_ticks."""
     notices: tuple[str, ...] = ()
     """One-sentence facts the user must see (degraded permissions, a failed read)."""
+    traces: tuple[StallTrace, ...] = ()
+    """Kernel evidence of this tick's stalls; may come a frame later than the stall."""
+    tracer: Tracer | None = None
+    disturbances: tuple[Disturbance, ...] = ()
+    watches: tuple[Watch, ...] | None = None
+    cpu_times: tuple[CpuTime, ...] | None = None

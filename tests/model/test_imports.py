@@ -7,7 +7,7 @@ from pathlib import Path
 
 import wlat_tui.model
 
-ALLOWED = ("wlat_tui.frame", "wlat_tui.native", "wlat_tui.units", "wlat_tui.model")
+ALLOWED = ("wlat_tui.frame", "wlat_tui.evidence", "wlat_tui.native", "wlat_tui.units", "wlat_tui.model")
 FORBIDDEN = ("time", "datetime", "textual", "asyncio")
 
 

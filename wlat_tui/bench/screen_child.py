@@ -80,7 +80,7 @@ def figures_us(session: Session) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> int:
-    from wlat_tui.app import run
+    from wlat_tui.running import run
     from wlat_tui.sources.live import LiveSource
 
     directory, interval_ns, warm_up_s, seconds, result = arguments

@@ -118,7 +118,7 @@ def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
             ctx,
         )
     source = choose_source(options, read_settings(options))
-    from wlat_tui.app import run
+    from wlat_tui.running import run
 
     status = run(
         source,

@@ -7,12 +7,16 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Tracer, Watch
 from wlat_tui.frame import Cost, Frame, Host, KnobState, Mark, Pressure, Settings, Span, Write, WriteClass, WriterTick
 from wlat_tui.model.changes import Change, Changes
 from wlat_tui.model.nodes import Nodes, NodeState
 from wlat_tui.model.percentiles import KEPT_NS, Latencies, Quantiles, span_ns
 from wlat_tui.model.rates import NO_RATES, Rates
 from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
+
+KEPT_TRACES = 1_000
+"""As many as stalls are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,9 @@ class Session:
         losses: what was dropped, by name, since the start.
         writes: finished writes by `WriteClass`, since the start.
         skipped_slots, error_slots, stall_count: since the start.
+        traces: kernel evidence of the newest stalls, by the stall's ``planned_ns``; bounded.
+        tracer, watches, cpu_times: the last ones seen, None before.
+        disturbances: what others did to the write path, newest last, bounded.
     """
 
     frames: int
@@ -85,6 +92,11 @@ class Session:
     skipped_slots: int
     error_slots: int
     stall_count: int
+    traces: dict[int, StallTrace]
+    tracer: Tracer | None
+    watches: tuple[Watch, ...] | None
+    cpu_times: tuple[CpuTime, ...] | None
+    disturbances: deque[Disturbance]
 
     def __init__(self, window_s: float = 10.0) -> None:
         self.frames = 0
@@ -106,6 +118,11 @@ class Session:
         self.losses = Counter()
         self.writes = [0] * len(WriteClass)
         self.skipped_slots = self.error_slots = self.stall_count = 0
+        self.traces = {}
+        self.tracer = None
+        self.watches = None
+        self.cpu_times = None
+        self.disturbances = deque(maxlen=2_000)
         self._nodes = Nodes()
         self.nodes = {}
         self._memory: dict[int, MemorySeries] = {}
@@ -125,6 +142,7 @@ class Session:
         self._fold_host(frame)
         self._fold_memory(frame, before_ns)
         self._fold_writer(frame)
+        self._fold_evidence(frame)
         self._latencies.expire(frame.end_ns)
         for mark in frame.marks:
             self.marks.append(mark)
@@ -186,6 +204,16 @@ class Session:
             self.worst[span].add(tick.begin_ns, tick.end_ns, worst_ns, None if write is None else write.write_class)
         self._latencies.add(tick)
         self._changes.add_tick(tick, self.settings.prewarm)
+
+    def _fold_evidence(self, frame: Frame) -> None:
+        self.tracer = frame.tracer or self.tracer
+        self.watches = frame.watches if frame.watches is not None else self.watches
+        self.cpu_times = frame.cpu_times if frame.cpu_times is not None else self.cpu_times
+        self.disturbances.extend(frame.disturbances)
+        for trace in frame.traces:
+            self.traces[trace.planned_ns] = trace
+            while len(self.traces) > KEPT_TRACES:
+                del self.traces[next(iter(self.traces))]
 
     @property
     def elapsed_ns(self) -> int:

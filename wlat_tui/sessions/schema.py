@@ -28,7 +28,7 @@ it"; counts above 2**63 - 1 are NULL too, as SQLite has no larger whole numbers.
 from __future__ import annotations
 
 APPLICATION_ID = 0x776C6174
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 VERSION = 1000 * MAJOR + MINOR
 
 GAPS = """
@@ -68,7 +68,7 @@ CREATE VIEW gap AS {GAPS};
 
 TABLES = ("frame", "node", "zone", "knob", "setting", "stall", "mark", "notice", "loss", "host")
 """What can be exported as it stands."""
-SECTIONS = ("host", "settings", "nodes", "zones", "vmstat", "pressure", "knobs", "cost")
+SECTIONS = ("host", "settings", "nodes", "zones", "vmstat", "pressure", "knobs", "cost", "tracer", "watches", "cpu_times")
 """Parts of a frame that hold until the next frame that has them."""
 
 

@@ -1,0 +1,49 @@
+"""Runs the live screen from its first frame to its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import click
+
+from wlat_tui.app import WlatApp
+from wlat_tui.sources import Source
+
+
+def run(
+    source: Source,
+    *,
+    low_bandwidth: bool | None = None,
+    ascii_only: bool | None = None,
+    theme: str | None = None,
+    refresh_hz: float = 4.0,
+    mouse: bool | None = None,
+) -> int:
+    """Show the live screen until the user leaves; return the exit status (128 + n after signal n).
+
+    ``mouse=None``: on, except over SSH, where re-attached terminals send half a mouse report that crashes Textual (issue 6668).
+    Raises click.UsageError for an unknown theme.
+    """
+    app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz)
+    if theme is not None:
+        if theme not in app.available_themes:
+            raise click.UsageError(
+                f"--theme {theme}: there is no such theme; choose one of {', '.join(sorted(app.available_themes))}"
+            )
+        if not app.no_color:
+            app.theme = theme
+    with_mouse = "SSH_CONNECTION" not in os.environ if mouse is None else mouse
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, app.leave, 128 + number)
+        try:
+            status = await app.run_async(mouse=with_mouse)
+        finally:
+            await source.close()
+        return (app.return_code or 0) if status is None else status
+
+    return asyncio.run(main())
