@@ -14,6 +14,7 @@ from wlat_tui.model.nodes import Nodes, NodeState
 from wlat_tui.model.percentiles import KEPT_NS, Latencies, Quantiles, span_ns
 from wlat_tui.model.rates import NO_RATES, Rates
 from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
+from wlat_tui.model.suspects import Suspects
 
 KEPT_TRACES = 1_000
 """As many as stalls are kept."""
@@ -65,6 +66,7 @@ class Session:
         traces: kernel evidence of the newest stalls, by the stall's ``planned_ns``; bounded.
         tracer, watches, cpu_times: the last ones seen, None before.
         disturbances: what others did to the write path, newest last, bounded.
+        suspects: the same, added up by who did it, with the stalls it coincided with.
     """
 
     frames: int
@@ -97,6 +99,7 @@ class Session:
     watches: tuple[Watch, ...] | None
     cpu_times: tuple[CpuTime, ...] | None
     disturbances: deque[Disturbance]
+    suspects: Suspects
 
     def __init__(self, window_s: float = 10.0) -> None:
         self.frames = 0
@@ -123,6 +126,7 @@ class Session:
         self.watches = None
         self.cpu_times = None
         self.disturbances = deque(maxlen=2_000)
+        self.suspects = Suspects()
         self._nodes = Nodes()
         self.nodes = {}
         self._memory: dict[int, MemorySeries] = {}
@@ -210,6 +214,7 @@ class Session:
         self.watches = frame.watches if frame.watches is not None else self.watches
         self.cpu_times = frame.cpu_times if frame.cpu_times is not None else self.cpu_times
         self.disturbances.extend(frame.disturbances)
+        self.suspects.fold(frame.disturbances, frame.writer.stalls if frame.writer is not None else ())
         for trace in frame.traces:
             self.traces[trace.planned_ns] = trace
             while len(self.traces) > KEPT_TRACES:
