@@ -166,6 +166,16 @@ def test_the_headline_names_worst_and_tightest() -> None:
     assert (headline.worst_now_ns, headline.worst_ever.response_ns, headline.tightest.node) == (1_010, 71_000, 1)
 
 
+def test_stalls_in_write_are_counted_apart_from_late_wakes() -> None:
+    slow, late = a_write(at(0), 5_000_000), a_write(at(1), 2_000, wake_ns=3_000_000)
+    ticks = [
+        a_tick(i + 1, START + i * TICK, START + (i + 1) * TICK, [w], stalls=(w,), stall_count=1)
+        for i, w in enumerate([slow, late, slow])
+    ]
+    headline = folded([replace(a_frame(i), writer=tick) for i, tick in enumerate(ticks)]).headline()
+    assert (headline.stalls, headline.late_wakes) == (2, 1)
+
+
 def test_a_report_that_is_old_says_nothing_about_now() -> None:
     session = folded([a_frame(0, [a_write(at(0), 70_000)]), *(a_frame(i, None) for i in range(1, 5))])
     assert session.writer_age_ns == 4 * TICK

@@ -44,7 +44,9 @@ class Headline:
     inflight_ns: int | None
     """How long the write that is in the kernel right now has been there (older than 1 ms)."""
     stalls: int
-    """Writes over the threshold since the start."""
+    """Writes whose write() alone took longer than the threshold, since the start."""
+    late_wakes: int
+    """Writes that were over it only because the writer woke up late (timer, scheduler, hypervisor), since the start."""
 
 
 class Session:
@@ -63,6 +65,8 @@ class Session:
         losses: what was dropped, by name, since the start.
         writes: finished writes by `WriteClass`, since the start.
         skipped_slots, error_slots, stall_count: since the start.
+        late_wakes: those of ``stall_count`` whose write() itself stayed within the threshold. (Only stalls that came one by one
+            can be told apart; of those that were ``stalls_lost`` it is not known, and they count as stalls.)
         traces: kernel evidence of the newest stalls, by the stall's ``planned_ns``; bounded.
         tracer, watches, cpu_times: the last ones seen, None before.
         disturbances: what others did to the write path, newest last, bounded.
@@ -94,6 +98,7 @@ class Session:
     skipped_slots: int
     error_slots: int
     stall_count: int
+    late_wakes: int
     traces: dict[int, StallTrace]
     tracer: Tracer | None
     watches: tuple[Watch, ...] | None
@@ -120,7 +125,7 @@ class Session:
         self.stalls = deque(maxlen=1_000)
         self.losses = Counter()
         self.writes = [0] * len(WriteClass)
-        self.skipped_slots = self.error_slots = self.stall_count = 0
+        self.skipped_slots = self.error_slots = self.stall_count = self.late_wakes = 0
         self.traces = {}
         self.tracer = None
         self.watches = None
@@ -201,6 +206,7 @@ class Session:
         self.skipped_slots += tick.skipped_slots
         self.error_slots += tick.error_slots
         self.stall_count += tick.stall_count
+        self.late_wakes += sum(stall.service_ns <= self.settings.threshold_ns for stall in tick.stalls)
         self.stalls.extend(tick.stalls)
         for span in Span:
             write = tick.worst[span]
@@ -304,7 +310,8 @@ class Session:
             worst_ever=self.worst_ever(Span.RESPONSE),
             tightest=min(known, key=lambda state: state.headroom_pages or 0, default=None),
             inflight_ns=None if inflight is None or tick is None else tick.end_ns - inflight.begin_ns,
-            stalls=self.stall_count,
+            stalls=self.stall_count - self.late_wakes,
+            late_wakes=self.late_wakes,
         )
 
 
