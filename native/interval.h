@@ -33,6 +33,7 @@ static inline void wl_counts_clear(struct wl_counts *c)
 /* One of the two sets. It belongs to the writer while active, to the reporter between the writer's answer and the next request. */
 struct wl_interval {
 	uint64_t begin_ns, end_ns;
+	uint64_t next_planned_ns; /* when it was handed over: nothing is counted after it before then */
 	uint64_t writes[WL_CLASSES];
 	uint64_t written_bytes, skipped_slots, error_slots, gap_slots, gap_ns, stalls, stalls_lost;
 	struct wl_write worst[WL_SPANS];

@@ -12,6 +12,7 @@
 enum {
 	INFLIGHT_NS = 1000000,        /* younger ones are not worth a line */
 	SWAP_PATIENCE_NS = 20000000,  /* a writer that answers later is reported without numbers, on time */
+	NUDGE_MARGIN_NS = 2000000,    /* a sleeping writer is not woken closer than this before its next write */
 	TROUBLE_SHOWN_NS = 10000000,  /* x 1000: how long a writeback error stays visible */
 	LAST_WORDS_NS = 100000000,    /* for the final report, when nobody may be reading any more */
 };
@@ -21,7 +22,9 @@ struct report {
 	unsigned char *message;
 	size_t bytes, sent; /* bytes == sent: nothing under way */
 	uint64_t seq, begin_ns, boottime_lead_ns, suspended_ns;
-	uint32_t taken; /* intervals taken from the writer */
+	uint64_t next_planned_ns; /* of the writer, when it handed the last interval over */
+	uint64_t empty_until_ns;  /* reported without numbers because there were none */
+	uint32_t taken;           /* intervals taken from the writer */
 };
 
 /* The largest message: everything touched and a full ring. Reserved, not used: pages come with the first byte. */
@@ -151,9 +154,15 @@ static void compose(struct report *r, struct wl_interval *set)
 	struct wl_engine *e = r->engine;
 	uint64_t now = wl_now();
 	struct wl_tick t = {.magic = WL_TICK_MAGIC, .seq = r->seq, .begin_ns = r->begin_ns, .end_ns = now};
+	if (set == NULL && r->empty_until_ns > r->begin_ns)
+		t.end_ns = r->empty_until_ns;
 	if (set) {
-		t.begin_ns = set->begin_ns;
-		t.end_ns = set->end_ns;
+		r->next_planned_ns = set->next_planned_ns;
+		/* the writer ends an interval ahead of time; at the very end that time does not come any more */
+		t.end_ns = set->end_ns < now ? set->end_ns : now;
+		t.begin_ns = set->begin_ns > r->empty_until_ns ? set->begin_ns : r->empty_until_ns;
+		if (t.begin_ns > t.end_ns)
+			t.begin_ns = t.end_ns;
 		memcpy(t.writes, set->writes, sizeof t.writes);
 		memcpy(t.worst, set->worst, sizeof t.worst);
 		t.written_bytes = set->written_bytes;
@@ -215,15 +224,37 @@ static struct wl_interval *answered(struct report *r)
 	return swaps == r->taken ? NULL : &w->sets[r->taken % 2];
 }
 
-/* A little patience: the writer hands over after its next write. */
+/* Since it handed over, the writer has been waiting for a plan that comes after this moment. */
+static bool nothing_until(struct report *r, uint64_t ns)
+{
+	uint64_t planned = atomic_load(&r->engine->writer.planned_ns);
+	return planned == r->next_planned_ns && planned > ns;
+}
+
+/* It went to sleep, for long, before it was asked: it shall look around. Asked again until it answers, for it may be on its way
+ * into the sleep. */
+static void nudge(struct wl_engine *e, uint64_t now)
+{
+	if (atomic_load(&e->writer.begin_ns) || atomic_load(&e->writer.planned_ns) < now + NUDGE_MARGIN_NS)
+		return;
+	atomic_fetch_or_explicit(&e->writer.attention, WL_ATTEND_HAND_OVER, memory_order_release);
+	syscall(SYS_tgkill, getpid(), atomic_load(&e->writer_tid), SIGCONT);
+}
+
+/* What the writer has handed over by a moment; it does so with the last write before it. A little patience for one that is late. */
 static struct wl_interval *await_answer(struct report *r, uint64_t asked_for)
 {
-	uint64_t interval = wl_engine_settings(r->engine).interval_ns, now;
+	uint64_t interval = wl_engine_settings(r->engine).interval_ns, now = wl_now(), until = now + SWAP_PATIENCE_NS;
 	uint64_t step = interval / 2 + 50000 < 1000000 ? interval / 2 + 50000 : 1000000;
-	struct wl_interval *set;
-	wl_sleep_until(asked_for + (interval < 1000000 ? interval : 1000000) + 50000);
-	while ((set = answered(r)) == NULL && (now = wl_now()) < asked_for + SWAP_PATIENCE_NS && !atomic_load(&r->engine->leaving))
+	struct wl_interval *set = answered(r);
+	if (set == NULL && nothing_until(r, asked_for)) {
+		r->empty_until_ns = asked_for;
+		return NULL;
+	}
+	for (; set == NULL && now < until && !atomic_load(&r->engine->leaving); set = answered(r), now = wl_now()) {
+		nudge(r->engine, now);
 		wl_sleep_until(now + step);
+	}
 	return set;
 }
 

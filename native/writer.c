@@ -122,24 +122,16 @@ static void obey_orders(struct wl_writer *w, uint64_t now)
 	atomic_store_explicit(&w->settings_seq, orders.seq, memory_order_release);
 }
 
-/* The rare turns on which somebody wants something; false: leave. */
-static bool attend(struct wl_writer *w, uint64_t now)
-{
-	uint32_t wanted = atomic_exchange_explicit(&w->attention, 0, memory_order_acquire);
-	if (wanted & WL_ATTEND_ORDERS)
-		obey_orders(w, now);
-	if (wanted & WL_ATTEND_SWITCH)
-		rotate(w, false);
-	return !(wanted & WL_ATTEND_LEAVE);
-}
-
-/* Hand this interval to the reporter, which emptied the other one before it asked. */
-static void swap_sets(struct wl_writer *w, uint64_t now)
+/* Hand this interval to the reporter, which emptied the other one before it asked. It ends at the wished moment also when that is
+ * still to come: nothing more is due before. */
+static void swap_sets(struct wl_writer *w, uint64_t wish)
 {
 	uint32_t swaps = relaxed_load(w->swaps), cpu = 0, node = 0;
-	w->sets[w->active].end_ns = now;
+	uint64_t end = w->last_end > wish ? w->last_end : wish;
+	w->sets[w->active].end_ns = end;
+	w->sets[w->active].next_planned_ns = w->planned;
 	w->active ^= 1;
-	w->sets[w->active].begin_ns = now;
+	w->sets[w->active].begin_ns = end;
 	wl_place_where(&cpu, &node);
 	relaxed_store(w->cpu, (int)cpu);
 	relaxed_store(w->node, (int)node);
@@ -147,11 +139,25 @@ static void swap_sets(struct wl_writer *w, uint64_t now)
 	atomic_store_explicit(&w->swaps, swaps + 1, memory_order_release);
 }
 
+/* The rare turns on which somebody wants something; false: leave. */
+static bool attend(struct wl_writer *w, uint64_t now)
+{
+	uint32_t wanted = atomic_exchange_explicit(&w->attention, 0, memory_order_acquire);
+	uint64_t wish = atomic_load_explicit(&w->swap_at_ns, memory_order_acquire);
+	if (wanted & WL_ATTEND_ORDERS)
+		obey_orders(w, now);
+	if (wanted & WL_ATTEND_SWITCH)
+		rotate(w, false);
+	if (wanted & WL_ATTEND_HAND_OVER && wish != UINT64_MAX)
+		swap_sets(w, wish);
+	return !(wanted & WL_ATTEND_LEAVE);
+}
+
 static void wait_for_plan(struct wl_writer *w)
 {
 	uint64_t planned = w->planned;
 	if (w->mode == WL_SPIN) {
-		while (wl_now() < planned && !(relaxed_load(w->attention) & WL_ATTEND_LEAVE))
+		while (wl_now() < planned && !(relaxed_load(w->attention) & (WL_ATTEND_LEAVE | WL_ATTEND_HAND_OVER)))
 			wl_relax();
 		return;
 	}
@@ -282,6 +288,7 @@ static void write_once(struct wl_writer *w)
 static void idle_once(struct wl_writer *w)
 {
 	trouble_begin(w, WL_NO_SEGMENT, 0, w->last_end);
+	relaxed_store(w->planned_ns, w->planned);
 	wait_for_plan(w);
 	w->last_end = wl_now();
 	if (w->last_end >= w->planned) {
@@ -299,8 +306,9 @@ void wl_writer_loop(struct wl_writer *w)
 	for (;;) {
 		if (relaxed_load(w->attention) && !attend(w, w->last_end))
 			break;
-		if (w->last_end >= atomic_load_explicit(&w->swap_at_ns, memory_order_acquire))
-			swap_sets(w, w->last_end);
+		uint64_t wish = atomic_load_explicit(&w->swap_at_ns, memory_order_acquire);
+		if (w->planned >= wish || w->last_end >= wish)
+			swap_sets(w, wish);
 		if ((w->segment == NULL || w->position + w->write_bytes > w->segment->size) && !rotate(w, !waiting && w->segment)) {
 			if (!waiting && w->segment)
 				relaxed_store(w->late, relaxed_load(w->late) + 1);

@@ -12,6 +12,7 @@ enum wl_attention {
 	WL_ATTEND_ORDERS = 1, /* new wl_orders */
 	WL_ATTEND_SWITCH = 2, /* go to the next segment now */
 	WL_ATTEND_LEAVE = 4,
+	WL_ATTEND_HAND_OVER = 8, /* do not sleep on what you have counted: the interval is wanted now */
 };
 
 /* What the writer has to do by itself when settings change; the rest is done to it from outside. */

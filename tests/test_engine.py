@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from wlat_tui.engine_client import Engine, EngineError
-from wlat_tui.frame import Prewarm, Settings, Span, WriteClass, WriterTick
+from wlat_tui.frame import Mode, Prewarm, Settings, Span, WriteClass, WriterTick
 from wlat_tui.native import Histogram, bare_run
 
 MIB = 1 << 20
@@ -90,6 +90,26 @@ async def test_every_write_is_counted_once_in_every_histogram_and_on_schedule(tm
     assert slots * SMALL.interval_ns <= elapsed + SMALL.interval_ns
     assert [tick.seq for tick in seen.ticks] == list(range(len(seen.ticks)))
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", [Mode.SLEEP, Mode.SPIN])
+async def test_every_write_of_a_slow_writer_is_shown_in_its_tick(tmp_path: Path, mode: Mode) -> None:
+    """Slower than the reports, as fast, and somewhat faster; each beginning at several phases of them."""
+    phases_s = (0.0, 0.013, 0.031)
+    intervals_ns = (30_000_000, 50_000_000, 100_000_000, 1_000_000_000) if mode is Mode.SLEEP else (100_000_000,)
+
+    async def all_due_are_shown(interval_ns: int, phase_s: float) -> None:
+        await asyncio.sleep(phase_s)
+        async with running(replace(SMALL, interval_ns=interval_ns, mode=mode), tmp_path) as (engine, seen):
+            await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
+            first = next(w.planned_ns for tick in seen.ticks for w in tick.worst if w)
+            await watch(
+                engine, seen, lambda tick: seen.writes >= 3 and seen.writes > (tick.end_ns - first - 1_000_000) // interval_ns
+            )
+            assert all(tick.begin_ns <= tick.end_ns for tick in seen.ticks)
+            assert sum(tick.gap_slots for tick in seen.ticks) == 0
+
+    await asyncio.gather(*(all_due_are_shown(interval, phase) for interval in intervals_ns for phase in phases_s))
 
 
 async def test_lowering_the_threshold_live_makes_every_write_a_stall(tmp_path: Path) -> None:

@@ -228,6 +228,65 @@ static void an_interval_ends_where_it_was_asked_to(void)
 	CHECK_EQUAL(atomic_load(&w->swap_at_ns), UINT64_MAX);
 }
 
+static ssize_t asks_ahead_at_5(size_t n)
+{
+	virtual_now += 2 * US;
+	if (written == 5)
+		atomic_store(&w->swap_at_ns, virtual_now + 30 * MS);
+	return (ssize_t)n;
+}
+
+static void a_slow_writer_hands_over_before_it_sleeps_past_the_wish(void)
+{
+	static const uint64_t intervals[] = {25 * MS, 31 * MS, 100 * MS, S};
+	for (int i = 0; i < 4; i++) {
+		new_writer();
+		struct wl_interval *second = play(intervals[i], 220, 10, asks_ahead_at_5), *first = &w->sets[0];
+		uint64_t before = intervals[i] > 30 * MS ? 5 : 6;
+		CHECK_EQUAL(atomic_load(&w->swaps), 1);
+		CHECK_EQUAL(first->writes[0] + first->writes[1], before);
+		CHECK_EQUAL(second->writes[0] + second->writes[1], 10 - before);
+		CHECK_EQUAL(first->end_ns, second->begin_ns);
+		CHECK_EQUAL(first->end_ns, first->worst[WL_WAKE].planned_ns + 4 * intervals[i] + 2 * US + 30 * MS); /* the wish */
+		CHECK(first->next_planned_ns >= first->end_ns);
+		CHECK_EQUAL(second->worst_ns[WL_WAKE], 0);
+	}
+}
+
+static uint64_t asked_after; /* of a sleep's beginning */
+
+static void asked_while_asleep(uint64_t until)
+{
+	if (sleeps == 6) { /* asked, and woken 10 us later */
+		atomic_store(&w->swap_at_ns, virtual_now + asked_after);
+		virtual_now += asked_after + 10 * US;
+		atomic_fetch_or(&w->attention, WL_ATTEND_HAND_OVER);
+		wl_writer_continued(SIGCONT);
+		return;
+	}
+	virtual_now = until;
+}
+
+static void a_sleeping_writer_hands_over_when_nudged_and_keeps_its_plan(void)
+{
+	static const uint64_t intervals[] = {25 * MS, 100 * MS, S};
+	for (int i = 0; i < 3; i++) {
+		for (uint64_t phase = 1; phase < 10; phase++) {
+			new_writer();
+			on_sleep = asked_while_asleep;
+			asked_after = intervals[i] / 10 * phase;
+			struct wl_interval *second = play(intervals[i], 220, 10, quick), *first = &w->sets[0];
+			CHECK_EQUAL(atomic_load(&w->swaps), 1);
+			CHECK_EQUAL(first->writes[0] + first->writes[1], 5);
+			CHECK_EQUAL(second->writes[0] + second->writes[1], 5);
+			CHECK_EQUAL(first->end_ns, first->worst[WL_WAKE].planned_ns + 4 * intervals[i] + 2 * US + asked_after);
+			CHECK_EQUAL(first->next_planned_ns, second->worst[WL_WAKE].planned_ns);
+			CHECK_EQUAL(second->worst_ns[WL_WAKE], 0);
+			CHECK_EQUAL(second->gap_slots, 0);
+		}
+	}
+}
+
 int main(void)
 {
 	a_stall_is_counted_once_and_felt_by_every_write_that_was_due_meanwhile();
@@ -240,5 +299,7 @@ int main(void)
 	the_class_is_that_of_the_page_touched_first();
 	a_missing_segment_is_trouble_until_one_comes();
 	an_interval_ends_where_it_was_asked_to();
+	a_slow_writer_hands_over_before_it_sleeps_past_the_wish();
+	a_sleeping_writer_hands_over_when_nudged_and_keeps_its_plan();
 	return 0;
 }
