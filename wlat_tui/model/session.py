@@ -14,6 +14,7 @@ from wlat_tui.model.nodes import Nodes, NodeState
 from wlat_tui.model.percentiles import KEPT_NS, Latencies, Quantiles, span_ns
 from wlat_tui.model.rates import NO_RATES, Rates
 from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
+from wlat_tui.model.stalls import Explained, Stalls, TopCause
 from wlat_tui.model.suspects import Suspects
 
 KEPT_TRACES = 1_000
@@ -71,6 +72,8 @@ class Session:
         tracer, watches, cpu_times: the last ones seen, None before.
         disturbances: what others did to the write path, newest last, bounded.
         suspects: the same, added up by who did it, with the stalls it coincided with.
+        explained: stalls with their verdicts, newest last, bounded; a stall comes here once its verdict is made, within
+            two frames (six when counters are needed for it).
     """
 
     frames: int
@@ -105,6 +108,7 @@ class Session:
     cpu_times: tuple[CpuTime, ...] | None
     disturbances: deque[Disturbance]
     suspects: Suspects
+    explained: deque[Explained]
 
     def __init__(self, window_s: float = 10.0) -> None:
         self.frames = 0
@@ -132,6 +136,8 @@ class Session:
         self.cpu_times = None
         self.disturbances = deque(maxlen=2_000)
         self.suspects = Suspects()
+        self._stalls = Stalls()
+        self.explained = self._stalls.explained
         self._nodes = Nodes()
         self.nodes = {}
         self._memory: dict[int, MemorySeries] = {}
@@ -152,6 +158,7 @@ class Session:
         self._fold_memory(frame, before_ns)
         self._fold_writer(frame)
         self._fold_evidence(frame)
+        self._stalls.fold(frame, self)
         self._latencies.expire(frame.end_ns)
         for mark in frame.marks:
             self.marks.append(mark)
@@ -225,6 +232,16 @@ class Session:
             self.traces[trace.planned_ns] = trace
             while len(self.traces) > KEPT_TRACES:
                 del self.traces[next(iter(self.traces))]
+
+    @property
+    def top_causes(self) -> list[TopCause]:
+        """What stalls were named after since the start, by the time they cost, largest first."""
+        return self._stalls.top
+
+    @property
+    def stalls_passed_over(self) -> int:
+        """Stalls without a verdict, because there were too many at once (the longest of a frame get theirs)."""
+        return self._stalls.passed_over
 
     @property
     def elapsed_ns(self) -> int:

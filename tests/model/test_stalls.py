@@ -1,0 +1,95 @@
+"""Every stall gets a verdict once, with what was known around it; memory stays bounded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.model.makers import a_frame, a_sample, a_write, a_zone, at
+from wlat_tui.evidence import CpuTime, StallTrace
+from wlat_tui.frame import Frame, Write
+from wlat_tui.model.session import Session
+from wlat_tui.model.stalls import KEPT, PER_FRAME
+
+MS = 1_000_000
+
+
+def a_stall_frame(i: int, *stalls: Write, **more: object) -> Frame:
+    frame = a_frame(i, stalls, **more)
+    assert frame.writer is not None
+    return replace(frame, writer=replace(frame.writer, stalls=stalls, stall_count=len(stalls)))
+
+
+def folded(*frames: Frame) -> Session:
+    session = Session()
+    for frame in frames:
+        session.fold(frame)
+    return session
+
+
+def test_a_stall_without_a_trace_is_explained_after_two_frames() -> None:
+    stall = a_write(at(0), 5 * MS)
+    session = folded(a_stall_frame(0, stall), a_frame(1))
+    assert not session.explained
+    session.fold(a_frame(2))
+    assert [explained.write for explained in session.explained] == [stall]
+    assert session.explained[0].trace is None
+    session.fold(a_frame(3))
+    assert len(session.explained) == 1
+
+
+def test_a_stall_is_explained_once_when_its_trace_arrives() -> None:
+    stall = a_write(at(0), 5 * MS)
+    trace = StallTrace(stall.planned_ns, stall.planned_ns, stall.end_ns, ())
+    session = folded(a_stall_frame(0, stall), a_frame(1, traces=(trace,)))
+    assert [explained.trace for explained in session.explained] == [trace]
+
+
+def test_the_room_of_each_node_just_before_and_after_is_kept_with_the_stall() -> None:
+    stall = a_write(at(1), 5 * MS)
+    session = folded(
+        a_frame(0, nodes=(a_sample(9_000),), zones=(a_zone(free=9_000),)),
+        a_stall_frame(1, stall, nodes=(a_sample(2_500),)),
+        a_frame(2, nodes=(a_sample(7_000),)),
+        a_frame(3),
+    )
+    (node,) = session.explained[0].circumstances.nodes
+    assert (node.headroom_before_pages, node.headroom_after_pages) == (7_000, 500)
+
+
+def test_counters_are_taken_between_the_readings_that_enclose_the_stall() -> None:
+    stall = a_write(at(2), 5 * MS)
+    times = [(CpuTime(0, {"user": 10 * n, "idle": 10 * n, "steal": n}),) for n in range(5)]
+    session = folded(
+        a_frame(0, cpu_times=times[0]),
+        a_frame(1, cpu_times=times[1]),
+        a_stall_frame(2, stall),
+        a_frame(3),
+        a_frame(4, cpu_times=times[4]),
+        a_frame(5),
+    )
+    known = session.explained[0].circumstances
+    assert known.steal_ns == 30 * MS
+
+
+def test_top_causes_count_every_stall_and_remember_the_worst() -> None:
+    session = folded(*(a_stall_frame(i, a_write(at(i), (i + 1) * MS)) for i in range(5)), a_frame(5), a_frame(6))
+    top = session.top_causes
+    assert sum(cause.count for cause in top) == 5
+    assert max(cause.worst_ns for cause in top) >= 5 * MS
+    assert sum(cause.total_ns for cause in top) == sum(explained.verdict.span_ns for explained in session.explained)
+
+
+def test_a_flood_of_stalls_costs_a_bounded_number_of_verdicts_and_is_admitted() -> None:
+    stalls = tuple(a_write(at(0) + i, 1 * MS + i) for i in range(300))
+    session = folded(a_stall_frame(0, *stalls), a_frame(1), a_frame(2), a_frame(3))
+    assert len(session.explained) == PER_FRAME
+    assert session.stalls_passed_over == 300 - PER_FRAME
+    assert min(explained.write.service_ns for explained in session.explained) == 1 * MS + 300 - PER_FRAME
+
+
+def test_a_day_of_stalls_stays_bounded() -> None:
+    session = Session()
+    for i in range(2 * KEPT // PER_FRAME + 4):
+        session.fold(a_stall_frame(i, *(a_write(at(i) + n, 2 * MS) for n in range(PER_FRAME))))
+    assert len(session.explained) == KEPT
+    assert sum(cause.count for cause in session.top_causes) > KEPT
