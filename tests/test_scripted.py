@@ -8,11 +8,13 @@ from itertools import pairwise
 
 import pytest
 
+from wlat_tui.evidence import TraceLevel
 from wlat_tui.frame import Frame, Prewarm, Settings, Span, WriteClass
 from wlat_tui.mitigations import knobs
 from wlat_tui.model.session import Session
 from wlat_tui.sources import ChangeSettings, DropCaches, ReadZones, SetKnob
 from wlat_tui.sources.scripted import START_NS, START_WALL_NS, Scenario, ScriptedSource
+from wlat_tui.sources.scripted_evidence import MONITOR
 
 SECOND = 1_000_000_000
 
@@ -33,7 +35,8 @@ async def test_it_says_that_it_is_not_this_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["story", "normal", "below_min", "degraded", "trouble", "gap", "no_writer", "many_nodes", "inflight", "told"]
+    "scenario",
+    ["story", "normal", "below_min", "degraded", "blind", "trouble", "gap", "no_writer", "many_nodes", "inflight", "told"],
 )
 async def test_each_scenario_is_the_same_every_time_and_time_goes_forward(scenario: Scenario) -> None:
     one = frames(ScriptedSource(7, scenario, realtime=False), 90)
@@ -165,6 +168,33 @@ async def test_without_root_requests_are_refused_with_a_reason_and_a_fix() -> No
 async def test_the_demo_host_has_every_knob_of_the_catalogue() -> None:
     session = fold(ScriptedSource(), 1)
     assert {*knobs(), "drop_caches"} == set(session.knobs)
+
+
+async def test_every_stall_has_its_kernel_events_and_the_reader_of_slabinfo_is_named() -> None:
+    session = fold(ScriptedSource(), 200)
+    assert session.tracer is not None
+    assert session.tracer.level is TraceLevel.FULL
+    assert {stall.planned_ns for stall in session.stalls} == session.traces.keys()
+    for trace in session.traces.values():
+        times = [event.at_ns for event in trace.events]
+        assert times == sorted(times)
+        assert trace.from_ns < times[0] < times[-1] < trace.to_ns
+    readers = {d.by.comm for d in session.disturbances if d.what == "/proc/slabinfo"}
+    assert readers == {MONITOR.comm}
+    locked = [t for t in session.traces.values() if any("buffer_head" in e.texts.get("lock", "") for e in t.events)]
+    assert locked
+    for trace in locked:
+        assert any(d.by is MONITOR and d.begin_ns < trace.events[0].at_ns < d.end_ns for d in session.disturbances)
+
+
+async def test_without_root_only_switches_are_seen_and_nobody_is_named() -> None:
+    session = fold(ScriptedSource(scenario="blind"), 200)
+    assert session.tracer is not None
+    assert session.tracer.fix
+    assert any(not watch.armed and watch.fix for watch in session.watches or ())
+    names = {event.name for trace in session.traces.values() for event in trace.events}
+    assert names <= {"switch_in", "switch_out", "switch_out_preempted"}
+    assert all(d.own or d.kind in ("cpu", "preempted") for d in session.disturbances)
 
 
 async def test_nonsense_is_refused() -> None:

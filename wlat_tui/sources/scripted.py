@@ -12,14 +12,19 @@ from collections.abc import AsyncIterator
 from random import Random
 from typing import Literal, get_args
 
-from wlat_tui.frame import Cost, Frame, Mark, Prewarm, Settings
+from wlat_tui.frame import Cost, Frame, Mark, Prewarm, Settings, WriterTick
 from wlat_tui.native import refuse_settings
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.difference import difference
+from wlat_tui.sources.scripted_evidence import Around, ScriptedEvidence, tracer, watches
 from wlat_tui.sources.scripted_host import ScriptedHost
 from wlat_tui.sources.scripted_writer import ScriptedWriter, Weather
 
-Scenario = Literal["story", "told", "normal", "below_min", "degraded", "trouble", "gap", "no_writer", "many_nodes", "inflight"]
+Scenario = Literal[
+    "story", "told", "normal", "below_min", "degraded", "blind", "trouble", "gap", "no_writer", "many_nodes", "inflight"
+]
+PRESSED: tuple[Scenario, ...] = ("story", "told", "many_nodes", "below_min", "blind")
+UNPRIVILEGED: tuple[Scenario, ...] = ("degraded", "blind")
 START_NS = 1_000_000_000_000
 START_WALL_NS = 1_748_854_800_000_000_000
 """2025-06-02 09:00:00 UTC: the made-up clock starts here, so that pictures do not change from day to day."""
@@ -44,6 +49,7 @@ class ScriptedSource:
     Args:
         seed: of everything drawn at random.
         scenario: "story" (the user toggles), "told" (the story toggles by itself), "normal", "below_min", "degraded" (no root),
+            "blind" (the story, seen without root),
             "trouble" (disk full from 5 s to 65 s), "gap" (engine stopped at 5 s, host suspended at 12 s), "no_writer",
             "many_nodes" (64 unless *nodes* says otherwise), "inflight" (one write never comes back).
         realtime: wait for each tick; else yield as fast as frames are read.
@@ -81,9 +87,10 @@ class ScriptedSource:
         self._settings_seq = 1
         self._now_ns = START_NS
         self._host = ScriptedHost(
-            seed, nodes, pressed=False, start_low=scenario == "below_min", privileged=scenario != "degraded"
+            seed, nodes, pressed=False, start_low=scenario == "below_min", privileged=scenario not in UNPRIVILEGED
         )
         self._writer = ScriptedWriter(seed, START_NS)
+        self._evidence = ScriptedEvidence(seed, START_NS, privileged=self._host.privileged)
         self._random = Random(seed + 2)
         self._marks: list[Mark] = []
         self._notices: list[str] = []
@@ -92,7 +99,7 @@ class ScriptedSource:
         self._next_second_ns = self._next_zones_ns = START_NS
         self._send_settings = True
         self._closed = asyncio.Event()
-        if scenario == "degraded":
+        if scenario in UNPRIVILEGED:
             self._notices.append("no root: kernel settings can be seen but not changed")
 
     async def frames(self) -> AsyncIterator[Frame]:
@@ -123,9 +130,7 @@ class ScriptedSource:
         begin_ns, end_ns = self._now_ns, self._now_ns + self._settings.tick_ns
         weather = self._weather(begin_ns)
         end_ns += weather.stopped_ns
-        self._host.pressed = self.scenario in ("story", "told", "many_nodes", "below_min") and (
-            begin_ns - START_NS >= PRESSURE_NS or self.scenario == "below_min"
-        )
+        self._host.pressed = self.scenario in PRESSED and (begin_ns - START_NS >= PRESSURE_NS or self.scenario == "below_min")
         self._host.advance((end_ns - begin_ns) / 1e9)
         wall_ns = START_WALL_NS + end_ns - START_NS
         writer = None
@@ -134,6 +139,7 @@ class ScriptedSource:
             writer = self._writer.tick(begin_ns, end_ns, wall_ns, asked, self._host.place(self._settings), weather)
         second = end_ns >= self._next_second_ns
         zones = end_ns >= self._next_zones_ns
+        around = self._around(begin_ns, end_ns, writer)
         frame = Frame(
             begin_ns=begin_ns,
             end_ns=end_ns,
@@ -150,6 +156,11 @@ class ScriptedSource:
             cost=self._cost() if second else None,
             marks=tuple(self._marks),
             notices=tuple(self._notices),
+            traces=around.traces,
+            tracer=tracer(self._host.privileged) if self._frames == 0 else None,
+            disturbances=(*around.disturbances, *([self._evidence.own_read(end_ns)] if zones else [])),
+            watches=watches(self._host.privileged) if self._frames == 0 else None,
+            cpu_times=self._evidence.cpu_times((end_ns - begin_ns) / 1e9) if second else None,
         )
         self._next_second_ns = end_ns + SECOND_NS if second else self._next_second_ns
         self._next_zones_ns = end_ns + ZONES_NS if zones else self._next_zones_ns
@@ -157,6 +168,11 @@ class ScriptedSource:
         self._now_ns = end_ns
         self._frames += 1
         return frame
+
+    def _around(self, begin_ns: int, end_ns: int, writer: WriterTick | None) -> Around:
+        node = self._host.place(self._settings)[1]
+        stalls = () if writer is None else writer.stalls
+        return self._evidence.around(begin_ns, end_ns, stalls, node, bool(self._host.reclaim_mode & 1))
 
     async def apply(self, request: Request) -> Outcome:
         """Carry a request out on the made-up host; the next frame shows it."""

@@ -200,7 +200,8 @@ class ScriptedHost:
         """What /proc/vmstat would print."""
         samples = self.samples()
         names = ("nr_free_pages", "nr_file_pages", "nr_dirty", "nr_writeback", "numa_hit", "numa_miss", "numa_foreign")
-        return {name: sum(sample.rows[name] for sample in samples) for name in names} | self._events
+        limits = {"nr_dirty_threshold": 1_600_000, "nr_dirty_background_threshold": 800_000}
+        return {name: sum(sample.rows[name] for sample in samples) for name in names} | limits | self._events
 
     def pressure(self) -> tuple[Pressure, ...] | None:
         """PSI of memory and io; None on the degraded host, which is booted without it."""
