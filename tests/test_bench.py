@@ -146,18 +146,21 @@ def test_effect_compares_writes_that_begin_a_page_and_leaves_nothing(disk: Path)
 
 
 def open_file_in(directory: Path, pid: int) -> Path:
-    """The process's descriptor of a file below *directory*; a starting Python opens and closes others meanwhile."""
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if path.readlink().parent == directory:
-                return path
+    """The process's descriptor of a file below *directory*, once it has one; a starting Python opens and closes others."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        for path in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.readlink().parent == directory:
+                    return path
+        time.sleep(0.02)
     raise AssertionError(f"process {pid} has no file below {directory} open")
 
 
 def test_pressure_fills_the_page_cache_without_the_disk_and_ends_with_its_block(disk: Path) -> None:
     size = 32 << 20
     with pressure.page_cache_pressure(disk, memory_bytes=size // 2):
-        reader = next(child for child in psutil.Process().children() if "wlat_tui.bench.pressure_child" in child.cmdline())
+        reader = next(child for child in psutil.Process().children() if "wlat_tui.loads" in child.cmdline())
         file = open_file_in(disk, reader.pid)
         found = file.stat()
         assert (found.st_size, found.st_blocks) == (size, 0), "sparse: it takes no disk space"
@@ -174,7 +177,7 @@ def test_a_reader_that_dies_is_no_pressure(disk: Path) -> None:
     with contextlib.ExitStack() as stack:
         stack.enter_context(pytest.raises(BenchError, match="ended with status -9"))
         stack.enter_context(pressure.page_cache_pressure(disk, memory_bytes=1 << 20))
-        reader = next(child for child in psutil.Process().children() if "wlat_tui.bench.pressure_child" in child.cmdline())
+        reader = next(child for child in psutil.Process().children() if "wlat_tui.loads" in child.cmdline())
         reader.kill()
         deadline = time.monotonic() + PATIENCE_S
         while reader.status() != psutil.STATUS_ZOMBIE:  # waiting here would take its status away

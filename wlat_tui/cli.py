@@ -23,6 +23,7 @@ COMMANDS = {
     "completion": "wlat_tui.commands.completion:completion",
     "cut": "wlat_tui.commands.cut:cut",
     "doctor": "wlat_tui.commands.doctor:doctor",
+    "experiment": "wlat_tui.commands.experiment:experiment",
     "export": "wlat_tui.commands.export:export",
     "info": "wlat_tui.commands.info:info",
     "record": "wlat_tui.commands.record:record",
@@ -69,7 +70,7 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
         raise click.UsageError(str(error), ctx) from error
     shared = {str(flags[name].name): text for name, text in defaults.items()}
     # click hands a subcommand what stands under its name: recording follows the same file as the live screen
-    ctx.default_map = {**shared, "record": shared}
+    ctx.default_map = {**shared, "record": shared, "experiment": shared}
 
 
 @click.group(

@@ -298,7 +298,7 @@ class Mark:
 
     at_ns: int
     kind: str
-    """"applied", "restored", "foreign" or "note"."""
+    """"applied", "restored", "foreign", "note", or "phase" of an experiment (see model/phases.py)."""
     name: str
     before: str | None
     after: str | None

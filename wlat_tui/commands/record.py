@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import click
 
 from wlat_tui import __version__
 from wlat_tui.commands.live import choose_source, read_settings
+from wlat_tui.commands.stopping import until_stopped
 from wlat_tui.frame import Frame, Span
 from wlat_tui.model.session import Session
 from wlat_tui.options import DURATION, source_options
@@ -27,7 +27,6 @@ from wlat_tui.units import format_bytes, format_ns
 
 PROGRESS_S = {True: 0.5, False: 60.0}
 """How often to say something, to a terminal and to a log file."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +96,12 @@ async def run(source: Source, recorder: Recorder, limits: Limits) -> tuple[Sessi
     """Record until a limit, a signal or the source's end; the source is closed then. Returns the session and why it ended."""
     session = Session()
     progress = Progress(limits, recorder)
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-    by: list[signal.Signals] = []
 
-    def stop(number: signal.Signals) -> None:
-        by.append(number)
-        stopped.set()
-
-    for number in SIGNALS:
-        # nohup means: a hang-up is not for us
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop, number)
-    recording = asyncio.ensure_future(_record(source, recorder, limits, session, progress))
-    stopping = asyncio.ensure_future(stopped.wait())
-    try:
-        await asyncio.wait((recording, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if recording.done():
-            return session, recording.result()
-        return session, f"stopped by {by[0].name}"
-    finally:
+    async def leave() -> None:
         progress.end()
-        for task in (recording, stopping):
-            task.cancel()
-        await asyncio.gather(recording, stopping, return_exceptions=True)
         await source.close()
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+
+    return session, await until_stopped(_record(source, recorder, limits, session, progress), leave)
 
 
 async def _record(source: Source, recorder: Recorder, limits: Limits, session: Session, progress: Progress) -> str:

@@ -135,8 +135,8 @@ class Changes:
             self._open.add(tick, asked)
 
     def add_mark(self, mark: Mark, recent: Iterable[WriterTick]) -> None:
-        """Begin a change. A foreign change of a knob ends the open one too, a note does not."""
-        if mark.kind == "note":
+        """Begin a change. A foreign change of a knob ends the open one too; a note and the phase of an experiment do not."""
+        if mark.kind in ("note", "phase"):
             return
         if self._open is not None:
             self._open.done = True

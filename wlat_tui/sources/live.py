@@ -23,6 +23,8 @@ from wlat_tui.sudo import refusal
 
 NO_SEGMENT = 1
 """enum wl_trouble: no file to write to."""
+STARTING = "the keeper is still starting: try again in a moment"
+"""Why settings cannot be changed in the first moments."""
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 """Pauses before a dead engine is started again; the last one repeats."""
 
@@ -86,7 +88,7 @@ class LiveSource:
                 self._zones_asked = True
                 return Outcome(True, "/proc/zoneinfo is read with the next frame")
             case SetKnob() | DropCaches() if self._knobs is None:
-                return Outcome(False, "the keeper is still starting: try again in a moment")
+                return Outcome(False, STARTING)
             case SetKnob(knob, value):
                 outcome = await self._knobs.set(knob, value)
             case DropCaches():
@@ -160,7 +162,7 @@ class LiveSource:
 
     async def _watch_knobs(self) -> None:
         """Start the keeper, then ask once a second how the settings stand."""
-        self._knob_states = await ReadOnlyKnobs("the keeper is still starting: try again in a moment").state()
+        self._knob_states = await ReadOnlyKnobs(STARTING).state()
         self._knobs = knobs = await open_knobs(sudo=self._sudo, read_only=self._no_changes)
         while not self._closing:
             self._knob_states = await knobs.state()

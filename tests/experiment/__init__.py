@@ -1,0 +1,1 @@
+"""Plans, loads, and experiments on a made-up host and on this one."""
