@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.sessions.makers import recorded, scripted, sorted_buckets
+from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceEvent
 from wlat_tui.frame import Host, Mark, Span
 from wlat_tui.native import bucket_bounds_ns
 from wlat_tui.sessions.anonymous import Scrubber
@@ -156,6 +157,11 @@ def test_an_anonymous_copy_keeps_the_figures_and_tells_no_names(tmp_path: Path) 
         WHOLE[7],
         notices=("/srv/log/secret is full; demo said so, see /proc/zoneinfo",),
         marks=(Mark(WHOLE[7].end_ns, "note", "note", None, None, "ran /home/ann/load.sh on demo"),),
+        disturbances=(
+            Disturbance("read", "/proc/slabinfo", Thread(7, "annsprobe", "/home/ann/probe", "ann.service", 6, "ann"), 1, 2),
+            Disturbance("cpu", "jbd2/nvme0n1p2-8", Thread(8, "jbd2/nvme0n1p2-8"), 1, 2),
+        ),
+        traces=(StallTrace(1, 1, 3, (TraceEvent(2, "sched_switch", 0, ("schedule",), {}, {"next_comm": "annsprobe"}),)),),
     )
     path = recorded(tmp_path / "a.wlat", [*WHOLE[:7], told, *WHOLE[8:]])
     wlat("anonymize", path)
@@ -166,8 +172,12 @@ def test_an_anonymous_copy_keeps_the_figures_and_tells_no_names(tmp_path: Path) 
     assert [frame.nodes for frame in back] == [frame.nodes for frame in WHOLE]
     assert back[7].notices == ("(path) is full; host said so, see /proc/zoneinfo",)
     assert back[7].marks[0].text == "ran (path) on host"
+    reader, journal = back[7].disturbances
+    assert (reader.what, reader.by.command, journal.by.comm) == ("/proc/slabinfo", "", "jbd2")
+    assert reader.by.comm.startswith("program-")
+    assert back[7].traces[0].events[0].texts["next_comm"] == reader.by.comm
     exported = wlat("export", copy, "--format", "json") + wlat("info", "--json", copy)
-    for secret in ("demo", "/srv", "/home", "nvme"):
+    for secret in ("demo", "/srv", "/home", "nvme", "annsprobe", "ann.service"):
         assert secret not in exported.replace(str(copy), ""), secret
 
 

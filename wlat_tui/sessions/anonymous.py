@@ -7,10 +7,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceEvent
 from wlat_tui.frame import Frame, Host, Target
 
 KERNEL_PLACES = ("/proc/", "/sys/", "/dev/cpu_dma_latency")
 """Paths that are the same everywhere."""
+_KERNEL_THREADS = re.compile(
+    r"(swapper|kswapd|kcompactd|khugepaged|ksoftirqd|kworker|kthreadd|ktimers|kdamond|migration|rcu_|rcuo|idle_inject|irq|jbd2|"
+    r"xfs|btrfs|writeback|oom_reaper|cpuhp|kauditd|watchdog)([\W\d_]|$)"
+)
+"""Beginnings of names that threads have on every host; what comes behind a slash can be a device."""
 _PATH = re.compile(r"(?<![\w.])~?/[^\s,;:'\"()=]+")
 FACTS = ("wlat", "python", "compact", "durable", "source", "ended", "started", "cut", "salvaged")
 """What the header may keep; the options name directories and files."""
@@ -22,6 +28,7 @@ class Scrubber:
     def __init__(self) -> None:
         self._hosts: set[str] = set()
         self._devices: set[str] = set()
+        self._programs: dict[str, str] = {}
 
     def learn(self, host: Host) -> None:
         self._hosts |= {host.hostname} - {""}
@@ -34,6 +41,29 @@ class Scrubber:
         text = _named(text, self._devices, "(device)")
         text = _PATH.sub(lambda match: match[0] if match[0].startswith(KERNEL_PLACES) else "(path)", text)
         return _named(text, self._hosts, "host")
+
+    def program(self, comm: str) -> str:
+        """The same number for the same program: who did what stays to be seen, but not who it was."""
+        if not comm or _KERNEL_THREADS.match(comm):
+            return comm.partition("/")[0]
+        return self._programs.setdefault(comm, f"program-{len(self._programs) + 1}")
+
+    def thread(self, thread: Thread) -> Thread:
+        """Without command lines."""
+        container = None if thread.container is None else self.program(thread.container)
+        return replace(thread, comm=self.program(thread.comm), command="", parent="", container=container)
+
+    def disturbance(self, disturbance: Disturbance) -> Disturbance:
+        kernel = _KERNEL_THREADS.match(disturbance.what)
+        kept = self.program(disturbance.what) if kernel else self.text(disturbance.what)
+        return replace(disturbance, what=kept, by=self.thread(disturbance.by))
+
+    def trace(self, trace: StallTrace) -> StallTrace:
+        return replace(trace, events=tuple(map(self._event, trace.events)), listing=self.text(trace.listing))
+
+    def _event(self, event: TraceEvent) -> TraceEvent:
+        texts = {name: self.program(text) if name.endswith("comm") else self.text(text) for name, text in event.texts.items()}
+        return replace(event, texts=texts) if texts != event.texts else event
 
     def all_texts(self, value: Any) -> Any:
         """The same value with every text in it scrubbed; keys stay (they are the kernel's and wlat's names)."""
@@ -74,7 +104,7 @@ def _host(host: Host) -> Host:
 
 
 def anonymous(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same frames: figures as they are, names and paths gone from the host, marks, notices, knobs and reasons."""
+    """The same frames: figures as they are, names, paths and command lines gone from everything else."""
     scrubber = Scrubber()
     for frame in frames:
         if frame.host is not None:
@@ -85,5 +115,9 @@ def anonymous(frames: Iterable[Frame]) -> Iterator[Frame]:
             marks=scrubber.all_texts(frame.marks),
             notices=scrubber.all_texts(frame.notices),
             writer_missing=scrubber.all_texts(frame.writer_missing),
+            traces=tuple(map(scrubber.trace, frame.traces)),
+            tracer=scrubber.all_texts(frame.tracer),
+            disturbances=tuple(map(scrubber.disturbance, frame.disturbances)),
+            watches=scrubber.all_texts(frame.watches),
             knobs=scrubber.all_texts(dict(frame.knobs)) if frame.knobs is not None else None,
         )
