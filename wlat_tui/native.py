@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from wlat_tui._native import ffi as _ffi
@@ -241,6 +241,17 @@ class Histogram:
             "computing quantiles (fractions must ascend from 0 to 1)",
         )
         return list(result)
+
+    def count(self, counts: Mapping[int, int]) -> None:
+        """Add writes by bucket, any number of them.
+
+        Raises:
+            IndexError: there is no such bucket.
+        """
+        for index, count in counts.items():
+            if not 0 <= index < _BUCKETS:
+                raise IndexError(f"bucket {index} is out of range: 0 to {_BUCKETS - 1}")
+            self._counts[index] += count
 
     def merge(self, other: Histogram) -> None:
         """Add all of another one's counts."""
