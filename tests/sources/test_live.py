@@ -63,6 +63,17 @@ async def test_frames_carry_the_writer_the_nodes_and_the_settings(disk: Path) ->
         assert os.listdir(disk) == []
 
 
+async def test_the_first_frame_waits_for_no_other_process(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        opening = await anext(frames)
+        assert source._engine is None
+        assert opening.writer is None
+        assert opening.writer_missing == "the engine is starting"
+        assert opening.host is not None
+        assert opening.nodes
+        assert opening.zones
+
+
 async def test_values_of_settings_are_shown_even_when_nothing_may_be_changed(disk: Path) -> None:
     async with running(disk) as (source, frames):
         frame = await first(frames, lambda frame: frame.knobs is not None)

@@ -55,8 +55,9 @@ class LatencyPanel(Panel):
         self._cut(session, self._bar_cells(self.size.width))
         ever = session.worst_ever(Span.RESPONSE)
         self._axis = self._axis.grown_for(max(0 if ever is None else ever.response_ns, self._inflight_ns or 0))
-        # percentiles change slowly and merging histograms costs more than drawing: once a second is enough
-        if self._figures_at_ns is None or session.now_ns - self._figures_at_ns >= 1_000_000_000:
+        # percentiles change slowly and merging histograms costs more than drawing: after the first ones, once a second
+        known = self._figures is not None and self._figures.service[1] is not None
+        if not known or self._figures_at_ns is None or session.now_ns - self._figures_at_ns >= 1_000_000_000:
             self._figures_at_ns = session.now_ns
             self._figures = Figures(
                 session.window_s,

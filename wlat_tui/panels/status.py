@@ -151,8 +151,9 @@ class StatusPanel(Panel, can_focus=False):
             return [((f" a write has been inside the kernel for {format_ns(inflight_ns)} and has not returned yet", "bad"),)]
         if session.notices and session.now_ns - session.notices[-1].at_ns < _NOTICE_NS:
             return [((f" {session.notices[-1].text}", "notice"),)]
-        if session.gaps and session.now_ns - session.gaps[-1].end_ns < _NOTICE_NS:
-            gap = session.gaps[-1]
+        gap = session.gaps[-1] if session.gaps else None
+        # until the engine has started nothing was missed
+        if gap is not None and gap.begin_ns > session.started_ns and session.now_ns - gap.end_ns < _NOTICE_NS:
             return [((f" gap of {format_ns(gap.end_ns - gap.begin_ns)}: {gap.reason}", "notice"),)]
         if self._refused and session.now_ns - self._refused_at_ns < _NOTICE_NS:
             newest = self._refused[0]

@@ -59,11 +59,16 @@ class LiveSource:
         self._costs = CostMeter()
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """One frame per engine tick; without an engine, one per tick time with the reason."""
-        working = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_knobs())]
+        """One frame at once, then one per engine tick; without an engine, one per tick time with the reason."""
         begin_ns = time.monotonic_ns()
         missing: str | None = "the engine is starting"
+        working: list[asyncio.Task[None]] = []
         try:
+            # what the kernel says can be drawn before two more processes compete with the screen for the CPUs
+            now_ns = time.monotonic_ns()
+            yield self._frame(begin_ns, now_ns, None, missing)
+            begin_ns = now_ns
+            working = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_knobs())]
             while not self._closing:
                 arrived = await self._next_tick()
                 for task in working:

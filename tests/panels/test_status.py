@@ -1,0 +1,48 @@
+"""What the status lines choose to say."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.model.makers import a_frame, a_write, at
+from wlat_tui.frame import Span
+from wlat_tui.model.session import Session
+from wlat_tui.panels.latency import LatencyPanel
+from wlat_tui.panels.status import StatusPanel
+from wlat_tui.renderables.line import plain
+
+
+def told(session: Session) -> str:
+    """The most pressing thing."""
+    panel = StatusPanel("live", id="status")
+    panel.take(session)
+    return plain(panel._third[Span.SERVICE][0])
+
+
+def started_late() -> Session:
+    session = Session()
+    for i in range(2):
+        session.fold(a_frame(i, None, writer_missing="the engine is starting"))
+    session.fold(a_frame(2, [a_write(at(2), 20_000)]))
+    return session
+
+
+def test_starting_is_no_gap_to_warn_of_but_a_later_one_is() -> None:
+    session = started_late()
+    assert "worst so far" in told(session)
+    session.fold(a_frame(3, None, writer_missing="the engine was killed"))
+    session.fold(a_frame(4, [a_write(at(4), 20_000)]))
+    assert "gap of 200ms: the engine was killed" in told(session)
+
+
+def test_the_first_percentiles_do_not_wait_for_their_second() -> None:
+    panel = LatencyPanel(id="latency")
+    session = Session()
+    session.fold(a_frame(0, None, writer_missing="the engine is starting"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LatencyPanel, "size", type("Size", (), {"width": 120, "height": 10}))
+        panel.take(session)
+        session.fold(a_frame(1, [a_write(at(1), 20_000)]))
+        panel.take(session)
+    assert panel._figures is not None
+    assert panel._figures.service[1] is not None
