@@ -295,6 +295,34 @@ async def test_a_value_typed_in_one_burst_arrives_whole(first: str) -> None:
         assert source_of(app).requests == [SetKnob("min_free_kbytes", "180224")]
 
 
+@pytest.mark.parametrize("pause_s", [0.0, 0.003])
+async def test_keys_typed_behind_one_that_opens_a_dialog_wait_for_it(pause_s: float) -> None:
+    """Enter opens the dialog, the digits are its value, Enter applies it, Enter opens it again, q closes it and only it."""
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        app.mitigations.cursor = [m.name for m in app.mitigations._mitigations].index("min_free_kbytes")
+        for key in ("3", "enter", *"180224", "enter", "enter", "q", "z"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await asyncio.sleep(pause_s)
+        await until(pilot, lambda: len(source_of(app).requests) == 2)
+        assert source_of(app).requests == [SetKnob("min_free_kbytes", "180224"), ReadZones()]
+        assert len(app.screen_stack) == 1
+        assert not app._leaving
+
+
+async def test_keys_typed_behind_the_question_of_a_dialog_answer_it() -> None:
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        app.mitigations.cursor = [m.name for m in app.mitigations._mitigations].index("drop_caches")
+        for key in ("enter", "enter", "y", "question_mark", "escape", "z"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: len(source_of(app).requests) == 2)
+        assert source_of(app).requests == [DropCaches(), ReadZones()]
+        assert len(app.screen_stack) == 1
+
+
 async def test_a_dialog_opened_before_the_first_reading_learns_what_can_be_done() -> None:
     app = an_app()
     knobs, app.session.knobs = app.session.knobs, {}

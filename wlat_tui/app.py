@@ -21,6 +21,7 @@ from textual.widgets import Static
 
 from wlat_tui.driver import TerminalDriver, TerminalGone
 from wlat_tui.frame import Frame
+from wlat_tui.keys.order import OrderedKeys
 from wlat_tui.keys.view import THEMES, ViewKeys
 from wlat_tui.link import LinkView
 from wlat_tui.mitigations import Mitigation, catalogue
@@ -46,7 +47,7 @@ _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
 
-class WlatApp(ViewKeys, App[int]):
+class WlatApp(ViewKeys, OrderedKeys, App[int]):
     """One screen over one source of frames."""
 
     CSS_PATH = "wlat.tcss"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.installation import Installation
-from tests.e2e.screen import READY
-from tests.e2e.terminal import Terminal
+from tests.e2e.screen import HINT, READY
+from tests.e2e.terminal import KEYS, Terminal
 from tests.e2e.test_session import FIGURE
+from wlat_tui.mitigations import catalogue
 
 SLOW_BYTES_PER_S = 20_000
 
@@ -32,6 +33,22 @@ def test_keys_and_quitting_are_prompt_on_a_slow_link(wlat: Installation, target:
         assert terminal.wait() == 0
         assert len(terminal.received) - begin <= 3 * SLOW_BYTES_PER_S
         assert terminal.left_on() == []
+
+
+def test_keys_that_arrive_in_one_piece_take_effect_one_after_the_other(wlat: Installation, target: Path) -> None:
+    """As pasted, or typed on a slow link: to a row, its dialog, a value, apply; the same dialog again, closed by q."""
+    names = [mitigation.name for mitigation in catalogue()]
+    title = catalogue()[names.index("min_free_kbytes")].title
+    with Terminal([wlat.wlat, "--demo"], cwd=target) as terminal:
+        terminal.wait_for(lambda text: title in text and FIGURE.search(text))
+        terminal.send("3g" + KEYS["down"] * names.index("min_free_kbytes") + "\r180224\r\rq2")
+
+        def applied(text: str) -> bool:
+            return any(title in line and "180224" in line for line in text.splitlines())
+
+        terminal.wait_for(lambda text: applied(text) and READY in text and HINT not in text)
+        terminal.press("q")
+        assert terminal.wait() == 0
 
 
 def test_no_color_means_no_colours(wlat: Installation, target: Path) -> None:
