@@ -59,8 +59,8 @@ def sessions(draw: st.DrawFn) -> list[Frame]:
     return frames
 
 
-def scripted(count: int, scenario: Scenario = "told", seed: int = 1) -> list[Frame]:
-    source = ScriptedSource(seed, scenario, realtime=False)
+def scripted(count: int, scenario: Scenario = "told", seed: int = 1, settings: Settings | None = None) -> list[Frame]:
+    source = ScriptedSource(seed, scenario, realtime=False, settings=settings)
     return [source.next_frame() for _ in range(count)]
 
 

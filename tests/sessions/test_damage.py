@@ -15,10 +15,11 @@ from click.testing import CliRunner
 from tests.sessions.makers import recorded, scripted, sorted_buckets
 from wlat_tui.commands.repair import repair
 from wlat_tui.frame import Frame
+from wlat_tui.sessions.past import session_at
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.salvage import Found, salvage
 from wlat_tui.sessions.schema import SessionError
-from wlat_tui.sessions.store import Store
+from wlat_tui.sessions.store import BLOCK_FRAMES, Store
 
 WHOLE = [sorted_buckets(frame) for frame in scripted(200)]
 
@@ -28,7 +29,10 @@ def read_or_sentence(path: Path) -> list[Frame] | str:
     try:
         with Recording(path) as recording:
             recording.number_at(WHOLE[1].end_ns)
-            list(recording.rows("SELECT * FROM frame"))
+            for table in ("frame", "digest", "digest_node", "digest_gap"):
+                list(recording.rows(f"SELECT * FROM {table}"))
+            if len(recording):
+                session_at(recording, len(recording) // 2)
             return list(recording.frames())
     except SessionError as error:
         return str(error)
@@ -38,8 +42,9 @@ def is_sentence(said: str, path: Path) -> bool:
     return str(path) in said and "\n" not in said and "Traceback" not in said
 
 
-def test_cut_at_every_byte_a_small_file_gives_one_sentence(tmp_path: Path) -> None:
-    path = recorded(tmp_path / "a.wlat", scripted(1, "no_writer"))
+def test_cut_at_every_byte_a_small_file_gives_one_sentence_unless_nothing_is_lost(tmp_path: Path) -> None:
+    frames = scripted(1, "no_writer")
+    path = recorded(tmp_path / "a.wlat", frames)
     database = sqlite3.connect(path)
     database.executescript("PRAGMA page_size = 512; VACUUM;")  # small enough to try every length
     database.close()
@@ -50,6 +55,8 @@ def test_cut_at_every_byte_a_small_file_gives_one_sentence(tmp_path: Path) -> No
         with cut.open("r+b") as file:
             file.truncate(length)
         said = read_or_sentence(cut)
+        if len(data) - length < 512 and said == frames:
+            continue  # the last page ends with zeros that mean nothing
         assert isinstance(said, str), length
         assert is_sentence(said, cut), length
 
@@ -107,10 +114,10 @@ def run_repair(*arguments: Path | str) -> tuple[int, str]:
 
 
 def test_repair_saves_every_block_but_the_damaged_one(tmp_path: Path) -> None:
-    path = recorded(tmp_path / "a.wlat", WHOLE, each=64)
+    path = recorded(tmp_path / "a.wlat", WHOLE, each=BLOCK_FRAMES)
     data = bytearray(path.read_bytes())
     database = sqlite3.connect(path)
-    (block,) = database.execute("SELECT data FROM block WHERE first = 64").fetchone()
+    (block,) = database.execute("SELECT data FROM block WHERE first = 60").fetchone()
     database.close()
     at = data.find(block[:400])
     data[at + 200] ^= 1
@@ -119,8 +126,8 @@ def test_repair_saves_every_block_but_the_damaged_one(tmp_path: Path) -> None:
     status, said = run_repair(path)
     assert status == 0, said
     back = read_or_sentence(tmp_path / "a-repaired.wlat")
-    assert back == WHOLE[:64] + WHOLE[128:]
-    assert "136 frames saved, 64 are missing" in said
+    assert back == WHOLE[:60] + WHOLE[120:]
+    assert "140 frames saved, 60 are missing" in said
 
 
 def test_repair_needs_no_beginning_and_no_end_of_the_file(tmp_path: Path) -> None:

@@ -112,6 +112,11 @@ class Latencies:
             if write is not None and (known is None or span_ns(write, span) > span_ns(known, span)):
                 self._worst[span] = write
 
+    def restore(self, histograms: tuple[HistogramDelta, ...], worst: Iterable[Write | None]) -> None:
+        """Begin with what had been counted before the first tick: for the whole session, not for the window."""
+        self._whole.add(histograms)
+        self._worst = {span: write for span, write in zip(Span, worst, strict=True) if write is not None}
+
     def expire(self, now_ns: int) -> None:
         """Take out what is too old: also when no tick comes any more, so that a dead engine's window empties."""
         self._now_ns = now_ns

@@ -10,8 +10,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from wlat_tui.frame import Mark, WriteClass
 
@@ -73,6 +74,13 @@ def _merge(fold: Fold, a: int, b: int) -> int:
     return a if b == _NONE else fold(a, b)
 
 
+class Earlier(Protocol):
+    """Points from before the first sample: what a session that begins in the middle of a recording did not fold itself."""
+
+    def __call__(self, resolution_ns: int, most: int) -> Sequence[Sequence[int | None]] | None:
+        """The last *most* points (begin_ns, end_ns, values ...), oldest first; None: not known at this resolution."""
+
+
 class _Level:
     """A ring of points in time order; the last one is still open."""
 
@@ -83,13 +91,32 @@ class _Level:
         self._values = array("q")  # len(folds) per point
         self._head = 0  # oldest point, once the ring is full
         self._points = 0
+        self._whole = True
 
     def __len__(self) -> int:
         return self._points
 
     def reaches(self, at_ns: int) -> bool:
         """Whether everything ever added from *at_ns* on is still here."""
-        return self._points < CAPACITY or self._times[2 * self._head] <= at_ns
+        if self._whole and self._points < CAPACITY:
+            return True
+        return self._points > 0 and self._times[2 * self._head] <= at_ns
+
+    def precede(self, points: Sequence[Sequence[int | None]] | None) -> None:
+        """Put earlier points before those that are here."""
+        if points is None:
+            self._whole = False
+            return
+        width = len(self._folds)
+        times, values = self._in_order(self._times, 2), self._in_order(self._values, width)
+        self._times, self._values, self._head, self._points = array("q"), array("q"), 0, 0
+        for begin_ns, end_ns, *cells in points:
+            assert begin_ns is not None
+            assert end_ns is not None
+            self.add(begin_ns, end_ns, [_NONE if cell is None else cell for cell in cells])
+        for i in range(len(times) // 2):
+            self.add(times[2 * i], times[2 * i + 1], list(values[width * i : width * (i + 1)]))
+        self._whole = self._whole and len(points) < CAPACITY
 
     def add(self, begin_ns: int, end_ns: int, values: list[int]) -> None:
         width = len(self._folds)
@@ -129,9 +156,12 @@ class RollUp:
     def __init__(self, *folds: Fold) -> None:
         self._folds = folds
         self._levels = tuple(_Level(BASE_NS * RATIO**i, folds) for i in range(LEVELS))
+        self.earlier: Earlier | None = None
+        """Asked once, when the series is looked at for the first time."""
 
     def __len__(self) -> int:
         """Points held, over all levels."""
+        self._take_earlier()
         return sum(len(level) for level in self._levels)
 
     def add(self, begin_ns: int, end_ns: int, *values: int | None) -> None:
@@ -142,6 +172,7 @@ class RollUp:
 
     def columns(self, begin_ns: int, end_ns: int, n: int) -> list[Values | None]:
         """Fold [begin_ns, end_ns) into *n* columns; None: no sample touches the column."""
+        self._take_earlier()
         span = max(1, end_ns - begin_ns)
         begins, ends, values = self._level(begin_ns, span // n).between(begin_ns, end_ns)
         # A sample belongs to the column its middle lies in.
@@ -160,6 +191,12 @@ class RollUp:
         folded = [self._fold(fold, own, cells, n) for fold, cells in zip(self._folds, values, strict=True)]
         known = set(own)
         return [cell if i in known else None for i, cell in enumerate(zip(*folded, strict=True))]
+
+    def _take_earlier(self) -> None:
+        earlier, self.earlier = self.earlier, None
+        if earlier is not None:
+            for level in self._levels:
+                level.precede(earlier(level.resolution_ns, CAPACITY))
 
     @staticmethod
     def _fold(fold: Fold, columns: list[int], cells: list[int], n: int) -> list[int | None]:
@@ -232,6 +269,10 @@ class WorstSeries:
             # the class rides in the two low bits, so that it follows its maximum through every roll-up
             self._rollup.add(begin_ns, end_ns, worst_ns << 2 | write_class, worst_ns)
 
+    def preceded_by(self, earlier: Earlier) -> None:
+        """Where to ask for what came before the first tick: largest worst_ns << 2 | class, smallest worst_ns."""
+        self._rollup.earlier = earlier
+
     def columns(self, begin_ns: int, end_ns: int, n: int) -> list[Column]:
         """Cut [begin_ns, end_ns) into *n* columns, oldest first; columns before the start or in the future have no data."""
         span = max(1, end_ns - begin_ns)
@@ -270,6 +311,10 @@ class MemorySeries:
     def add(self, begin_ns: int, end_ns: int, free_pages: int | None, headroom_pages: int | None) -> None:
         """Add one sample."""
         self._rollup.add(begin_ns, end_ns, free_pages, headroom_pages)
+
+    def preceded_by(self, earlier: Earlier) -> None:
+        """Where to ask for what came before the first sample: smallest free and headroom pages."""
+        self._rollup.earlier = earlier
 
     def columns(self, begin_ns: int, end_ns: int, n: int) -> list[MemoryColumn]:
         """Cut [begin_ns, end_ns) into *n* columns, oldest first."""

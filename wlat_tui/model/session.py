@@ -11,6 +11,7 @@ from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Tracer, Watch
 from wlat_tui.frame import Cost, Frame, Host, KnobState, Mark, Pressure, Settings, Span, Write, WriteClass, WriterTick
 from wlat_tui.model.changes import Change, Changes
 from wlat_tui.model.nodes import Nodes, NodeState
+from wlat_tui.model.past import Past
 from wlat_tui.model.percentiles import KEPT_NS, Latencies, Quantiles, span_ns
 from wlat_tui.model.rates import NO_RATES, Rates
 from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
@@ -145,6 +146,33 @@ class Session:
         self._latencies = Latencies(round(window_s * 1e9))
         self._changes = Changes()
         self._vmstat_at_ns = 0
+        self._seq: int | None = None
+
+    @classmethod
+    def resumed(cls, past: Past, window_s: float = 10.0) -> Session:
+        """A session that goes on where *past* ends: what is counted since the start is counted since its start.
+
+        Rates, the window and the evidence of stalls begin with the first frame that is folded.
+        """
+        session, total = cls(window_s), past.total
+        session.frames = total.frames
+        session.started_ns, session.now_ns = total.begin_ns, total.end_ns
+        session.writes = list(total.writes)
+        session.skipped_slots, session.error_slots = total.skipped_slots, total.error_slots
+        session.stall_count, session._seq = total.stall_count, total.last_seq
+        session.losses.update(total.losses)
+        session.stalls.extend(past.stalls)
+        session.marks.extend(past.marks)
+        session.notices.extend(Notice(*notice) for notice in past.notices)
+        for gap in past.gaps:
+            session._timeline.add_gap(gap)
+        for span in Span:
+            session.worst[span].preceded_by(past.worst(span))
+        for node in past.nodes:
+            session._memory[node] = MemorySeries(session._timeline)
+            session._memory[node].preceded_by(past.memory(node))
+        session._latencies.restore(total.histograms, total.worst)
+        return session
 
     def fold(self, frame: Frame) -> None:
         """Take one frame in. Frames come in time order."""
@@ -201,9 +229,10 @@ class Session:
                 self.writer_missing = frame.writer_missing
                 self._timeline.add_gap(Gap(frame.begin_ns, frame.end_ns, frame.writer_missing, writer_only=True))
             return
-        if self.writer is not None and tick.seq > self.writer.seq + 1 and not frame.losses.get("late_ticks"):
+        if self._seq is not None and tick.seq > self._seq + 1 and not frame.losses.get("late_ticks"):
             # the engine merged reports nobody took: no write is lost, but one tick stands for several
-            self.losses["late_ticks"] += tick.seq - self.writer.seq - 1
+            self.losses["late_ticks"] += tick.seq - self._seq - 1
+        self._seq = tick.seq
         if tick.stalls_lost and not frame.losses.get("stalls"):
             self.losses["stalls"] += tick.stalls_lost
         self.writer, self.writer_missing = tick, None

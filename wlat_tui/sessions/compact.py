@@ -18,6 +18,11 @@ EXACT_FRACTION = 100
 """One write in so many, the slowest, is kept exactly."""
 
 
+def coarse_index(index: int) -> int:
+    """The bucket in the middle of this one's group."""
+    return index // GROUP * GROUP + GROUP // 2
+
+
 def compact_buckets(packed: bytes) -> bytes:
     """Packed ``struct wl_bucket`` with the bulk in wider buckets."""
     flat = array("I", packed)
@@ -27,7 +32,7 @@ def compact_buckets(packed: bytes) -> bytes:
         if left > 0:
             left -= count
         else:
-            index = index // GROUP * GROUP + GROUP // 2
+            index = coarse_index(index)
         kept[index] = kept.get(index, 0) + count
     return array("I", [number for pair in sorted(kept.items()) for number in pair]).tobytes()
 

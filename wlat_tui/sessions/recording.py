@@ -7,7 +7,7 @@ import os
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -16,11 +16,14 @@ from urllib.parse import quote
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.blocks import read_head, unpack_block
 from wlat_tui.sessions.columns import Damaged
+from wlat_tui.sessions.digests import Digester, digest_rows
 from wlat_tui.sessions.migrations import migrate
-from wlat_tui.sessions.schema import APPLICATION_ID, MAJOR, SECTIONS, TABLES, SessionError
+from wlat_tui.sessions.schema import APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, TABLES, SessionError
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
+_TEMPORARY = f"PRAGMA query_only = OFF; {DIGESTS.replace('CREATE TABLE', 'CREATE TEMP TABLE')} PRAGMA query_only = ON;"
+"""What a recording older than 1.2 does not have: empty until `add_digests`; the file itself is not touched."""
 _Result = TypeVar("_Result")
 
 
@@ -45,6 +48,10 @@ class Recording:
         try:
             self.facts: dict[str, Any] = self._ask(self._read_facts)
             """The table ``header``."""
+            self.has_classes = any(row[1] == "worst_wake_class" for row in self.rows("PRAGMA table_info(frame)"))
+            """Whether the table ``frame`` says of which class a tick's worst writes were (since 1.2)."""
+            if self.row("SELECT name FROM sqlite_schema WHERE name = 'digest' AND type = 'table'") is None:
+                self._ask(lambda: self._db.executescript(_TEMPORARY))
         except SessionError:
             self.close()
             raise
@@ -54,6 +61,29 @@ class Recording:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def add_digests(self, digested: Callable[[Iterable[Frame]], Iterable[Frame]] = iter) -> None:
+        """Add up what has not been: a recording made by an older wlat is read once, a newer one is not.
+
+        Args:
+            digested: gets the frames that are read and yields them again (a progress bar).
+        """
+        first = self.row("SELECT name FROM sqlite_temp_schema WHERE name = 'digest'")
+        if first is None or self.digested:
+            return
+        digester, open_block, began = Digester(), list[Frame](), 0
+        self._db.execute("PRAGMA query_only = OFF")
+        for number, frame in enumerate(digested(self.frames())):
+            open_block.append(frame)
+            if self.block_before(number + 1) == number + 1:
+                self._add_digest(digester, began, open_block)
+                open_block, began = [], number + 1
+        self._db.execute("PRAGMA query_only = ON")
+
+    def _add_digest(self, digester: Digester, first: int, frames: list[Frame]) -> None:
+        for table, row in digest_rows(first, digester.add(first, frames), digester.total()):
+            self._db.execute(f"INSERT INTO temp.{table} VALUES ({','.join('?' * len(row))})", row)
+        digester.finish()
 
     def close(self) -> None:
         """Idempotent."""
@@ -88,6 +118,10 @@ class Recording:
         """The first row of a query, or None."""
         return next(self.rows(sql, arguments), None)
 
+    def newest(self, sql: str, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query that has the newest first, turned round."""
+        return list(self.rows(sql, arguments))[::-1]
+
     def number_at(self, at_ns: int) -> int:
         """Number of the frame that covers this moment, else of the next one; the number of frames when it is after the end."""
         found = self.row("SELECT first FROM block WHERE end_ns > ? ORDER BY end_ns LIMIT 1", (at_ns,))
@@ -95,6 +129,17 @@ class Recording:
             return len(self)
         _, frames = self._block(int(found[0]))
         return int(found[0]) + sum(frame.end_ns <= at_ns for frame in frames)
+
+    def block_before(self, number: int) -> int:
+        """Number of the first frame in the block that holds this one."""
+        row = self.row("SELECT first FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (number,))
+        return 0 if row is None else int(row[0])
+
+    @property
+    def digested(self) -> int:
+        """All frames before this number have been added up (`digests.py`)."""
+        row = self.row("SELECT first + frames FROM digest ORDER BY first DESC LIMIT 1")
+        return 0 if row is None else int(row[0])
 
     def frames(self, first: int = 0, end: int | None = None) -> Iterator[Frame]:
         """Frames by number, from *first* to before *end*, one block in memory at a time."""
@@ -114,7 +159,7 @@ class Recording:
         if self.row("SELECT first FROM block WHERE first > ? LIMIT 1", (end - 1,)) is not None or end < self.facts.get(
             "frames", 0
         ):
-            raise self._damaged(f"frame {end} is missing")
+            raise self.damaged(f"frame {end} is missing")
 
     def known_at(self, number: int) -> Frame:
         """The frame of this number, completed: sections it does not have are the last ones before it.
@@ -144,7 +189,7 @@ class Recording:
             carried = json.loads(row[0]) if row else {}
             return {name: int(number) for name, number in carried.items() if name in SECTIONS and int(number) < first}
         except (ValueError, TypeError, AttributeError) as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
     def _block(self, number: int, only: frozenset[str] | None = None) -> tuple[int, list[Frame]]:
         """(number of its first frame, frames) of the block that holds this frame, or of the last one."""
@@ -159,7 +204,7 @@ class Recording:
                 raise Damaged("a block stands where another one should")
             frames = unpack_block(data, only)
         except (Damaged, TypeError) as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
         if only is None:
             self._last = data, frames
         return int(row[0]), frames
@@ -175,9 +220,9 @@ class Recording:
         try:
             return question()
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
-    def _damaged(self, error: Exception | str) -> SessionError:
+    def damaged(self, error: Exception | str) -> SessionError:
         return SessionError(f"{self.path} is damaged ({error}): 'wlat repair' saves what can be saved")
 
     def _migrated(self) -> sqlite3.Connection:

@@ -22,11 +22,12 @@ def rows_of(number: int, frame: Frame, knobs: Mapping[str, KnobState]) -> Iterat
         knobs: as they stood before, to write only those that changed.
     """
     for table, row in _raw_rows(number, frame, knobs):
-        yield table, tuple(_storable(value) for value in row)
+        yield table, tuple(storable(value) for value in row)
 
 
 def _raw_rows(number: int, frame: Frame, knobs: Mapping[str, KnobState]) -> Iterator[tuple[str, Row]]:
-    yield "frame", (number, frame.begin_ns, frame.end_ns, frame.wall_ns, *_tick(frame.writer), frame.writer_missing)
+    times = (frame.begin_ns, frame.end_ns, frame.wall_ns)
+    yield "frame", (number, *times, *_tick(frame.writer), frame.writer_missing, *_classes(frame.writer))
     for sample in frame.nodes or ():
         yield "node", (number, *_node(sample))
     for zone in frame.zones or ():
@@ -66,6 +67,11 @@ def _tick(tick: WriterTick | None) -> Row:
     )
 
 
+def _classes(tick: WriterTick | None) -> Row:
+    worst = tick.worst if tick is not None else (None,) * len(Span)
+    return tuple(None if write is None else int(write.write_class) for write in worst)
+
+
 def _node(sample: NodeSample) -> Row:
     rows = sample.rows
     # before 5.9 slabs were counted in pages under these names too; file and anon are LRU sums
@@ -101,7 +107,7 @@ def _stall(write: Write) -> Row:
     )
 
 
-def _storable(value: object) -> object:
+def storable(value: object) -> object:
     """SQLite takes 64-bit signed numbers and real UTF-8 only; the blocks keep what it does not."""
     if isinstance(value, int):
         return value if -_LARGEST <= value <= _LARGEST else None

@@ -23,18 +23,32 @@ it"; counts above 2**63 - 1 are NULL too, as SQLite has no larger whole numbers.
 | loss    | kind of thing dropped in a tick                                                                              |
 | host    | time the host introduced itself: JSON                                                                        |
 | gap     | (a view) stretch that no frame covers                                                                        |
+
+For seeking, and made from the blocks alone (a reader may ignore them): one row per finished block in **digest** (``data`` is
+that block added up, ``total``, in every sixteenth row, everything up to and with it, both as `digests.py` documents; ``most_``
+is the worst ns << 2 | class of write, ``least_`` the smallest worst of a tick), one per block and node in **digest_node** (the
+smallest free and headroom pages), one per stretch without reports in **digest_gap**.
 """
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x776C6174
-MAJOR, MINOR = 1, 1
+MAJOR, MINOR = 1, 2
 VERSION = 1000 * MAJOR + MINOR
 
 GAPS = """
     SELECT a.number AS after_frame, a.end_ns AS begin_ns, b.begin_ns AS end_ns
     FROM frame a JOIN frame b ON b.number = a.number + 1
     WHERE b.begin_ns - a.end_ns > 100000000
+"""
+DIGESTS = """
+CREATE TABLE digest (
+    first INTEGER PRIMARY KEY, frames INTEGER NOT NULL, begin_ns INTEGER, end_ns INTEGER,
+    most_wake INTEGER, most_service INTEGER, most_response INTEGER,
+    least_wake INTEGER, least_service INTEGER, least_response INTEGER, data BLOB NOT NULL, total BLOB);
+CREATE TABLE digest_node (
+    first INTEGER, node INTEGER, free INTEGER, headroom INTEGER, PRIMARY KEY (node, first)) WITHOUT ROWID;
+CREATE TABLE digest_gap (first INTEGER, begin_ns INTEGER, end_ns INTEGER, reason TEXT, writer_only INTEGER);
 """
 SCHEMA = f"""
 CREATE TABLE header (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -46,7 +60,8 @@ CREATE TABLE frame (
     number INTEGER PRIMARY KEY, begin_ns INTEGER, end_ns INTEGER, wall_ns INTEGER,
     worst_wake_ns INTEGER, worst_service_ns INTEGER, worst_response_ns INTEGER,
     in_page INTEGER, new_page INTEGER, prepared INTEGER,
-    skipped_slots INTEGER, error_slots INTEGER, gap_ns INTEGER, stalls INTEGER, missing TEXT);
+    skipped_slots INTEGER, error_slots INTEGER, gap_ns INTEGER, stalls INTEGER, missing TEXT,
+    worst_wake_class INTEGER, worst_service_class INTEGER, worst_response_class INTEGER);
 CREATE TABLE node (
     frame INTEGER, node INTEGER, free INTEGER, file INTEGER, anon INTEGER, slab INTEGER, dirty INTEGER, writeback INTEGER,
     kswapd TEXT, PRIMARY KEY (frame, node)) WITHOUT ROWID;
@@ -59,12 +74,13 @@ CREATE TABLE stall (
     frame INTEGER, planned_ns INTEGER, begin_ns INTEGER, end_ns INTEGER,
     wake_ns INTEGER, service_ns INTEGER, response_ns INTEGER,
     class TEXT, cpu INTEGER, backlog INTEGER, segment INTEGER, "offset" INTEGER);
+CREATE INDEX stall_frame ON stall (frame);
 CREATE TABLE mark (frame INTEGER, at_ns INTEGER, kind TEXT, name TEXT, before TEXT, after TEXT, text TEXT);
 CREATE TABLE notice (frame INTEGER, text TEXT);
 CREATE TABLE loss (frame INTEGER, name TEXT, count INTEGER);
 CREATE TABLE host (frame INTEGER, value TEXT);
 CREATE VIEW gap AS {GAPS};
-"""
+{DIGESTS}"""
 
 TABLES = ("frame", "node", "zone", "knob", "setting", "stall", "mark", "notice", "loss", "host")
 """What can be exported as it stands."""

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from wlat_tui.frame import Frame, KnobState
 from wlat_tui.sessions.blocks import pack_block
+from wlat_tui.sessions.digests import TOTAL_EVERY, Digester, digest_rows
 from wlat_tui.sessions.rows import Row, rows_of
 from wlat_tui.sessions.schema import APPLICATION_ID, SCHEMA, SECTIONS, VERSION, SessionError
 
-BLOCK_FRAMES = 64
-"""Frames of a finished block: a seek unpacks one, so it must not be long; shorter ones pack worse (128: 2 % smaller)."""
+BLOCK_FRAMES = 60
+"""Frames of a finished block: a seek unpacks one, so it must not be long; shorter ones pack worse (128: 2 % smaller). Whole
+seconds at the default tick, and below 12.8 s (a level of `wlat_tui.model.series`)."""
 
 
 class Store:
@@ -43,6 +45,8 @@ class Store:
         self._carried: dict[str, int] = {}
         self._open_carried: dict[str, int] = {}
         self._knobs: Mapping[str, KnobState] = {}
+        self._digester = Digester()
+        self._blocks = 0
         _create(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -89,8 +93,7 @@ class Store:
             for table, values in rows.items():
                 self._db.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(values[0]))})", values)
             if whole:
-                self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
-                self._put_block(first, together, self._open_carried, small=True)
+                self._finish_block(first, together)
             else:
                 self._put_block(self.frames, frames, self._carried, small=False)
             self._db.execute("COMMIT")
@@ -103,6 +106,15 @@ class Store:
         self._open = [] if whole else together
         if whole:
             self._open_carried = carried
+            self._blocks += 1
+            self._digester.finish()
+
+    def _finish_block(self, first: int, frames: Sequence[Frame]) -> None:
+        self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
+        self._put_block(first, frames, self._open_carried, small=True)
+        total = (self._blocks + 1) % TOTAL_EVERY == 0
+        for table, row in digest_rows(first, self._digester.add(first, frames), self._digester.total() if total else None):
+            self._db.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
 
     def _put_block(self, first: int, frames: Sequence[Frame], carried: Mapping[str, int], *, small: bool) -> None:
         data = pack_block(first, frames, small=small)
@@ -118,9 +130,7 @@ class Store:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if self._open:
-                first = self.frames - len(self._open)
-                self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
-                self._put_block(first, self._open, self._open_carried, small=True)
+                self._finish_block(self.frames - len(self._open), self._open)
             self.put_facts({**(facts or {}), "frames": self.frames})
             self._db.execute("COMMIT")
             self._open = []
