@@ -20,6 +20,7 @@ from wlat_tui.options import source_options
 COMMANDS = {
     "anonymize": "wlat_tui.commands.anonymize:anonymize",
     "bench": "wlat_tui.commands.bench:bench",
+    "compare": "wlat_tui.commands.compare:command",
     "completion": "wlat_tui.commands.completion:completion",
     "cut": "wlat_tui.commands.cut:cut",
     "doctor": "wlat_tui.commands.doctor:doctor",

@@ -51,7 +51,7 @@ def test_intervals_grow_where_neighbouring_blocks_resemble_each_other() -> None:
     apart, alike = (interval(values, Basis(20, r), 0.9) for r in (0.0, 0.3))
     assert alike.high >= apart.high
     assert alike.low <= apart.low
-    assert Basis(20, 0.3).tail(0.9) < Basis(20).tail(0.9)
+    assert Basis(20, 0.3).reach(0.9) > Basis(20).reach(0.9)
 
 
 def test_likeness_is_seen_within_parts_only() -> None:

@@ -36,7 +36,7 @@ def test_more_stalls_are_called_worse() -> None:
     dice = Random(2)
     comparison = compare(a_side("off", dice, 300, stalls=0.001), a_side("on", dice, 300, stalls=0.006))
     assert comparison.verdict.outcome is Outcome.WORSE
-    (stalls,) = comparison.stalls
+    stalls = comparison.stalls[0]
     assert stalls.judged
     assert stalls.ratio_interval is not None
     assert stalls.ratio_interval.low > 1.5

@@ -76,18 +76,25 @@ class Basis:
     alike: float = 0.0
     """How much neighbouring blocks still resemble each other (0..1): they tell less than as many independent ones."""
 
-    def tail(self, confidence: float) -> float:
-        """The share of repetitions to leave out at each end."""
+    def reach(self, confidence: float) -> float:
+        """How many standard deviations the interval must reach to each side."""
         widened = math.sqrt(self.blocks / (self.blocks - 1) * (1 + self.alike) / (1 - self.alike))
-        return 1 - NormalDist().cdf(widened * student(1 - (1 - confidence) / 2, self.blocks - 1))
+        return widened * student(1 - (1 - confidence) / 2, self.blocks - 1)
 
 
 def interval(values: Sequence[float], basis: Basis, confidence: float) -> Interval:
-    """Where the figure lies, from the repetitions' values."""
+    """Where the figure lies, from the repetitions' values.
+
+    Beyond what so many repetitions can show, the outermost are moved out, on a log scale as far as that one asks.
+    """
     ordered = sorted(values)
-    tail = basis.tail(confidence)
-    low = math.floor(tail * (len(ordered) - 1))
-    return Interval(ordered[low], ordered[len(ordered) - 1 - low])
+    normal, reach = NormalDist(), basis.reach(confidence)
+    left_out = math.floor((1 - normal.cdf(reach)) * (len(ordered) - 1))
+    low, middle, high = ordered[left_out], ordered[len(ordered) // 2], ordered[len(ordered) - 1 - left_out]
+    if left_out == 0 and low > 0:
+        farther = max(1.0, reach / normal.inv_cdf(1 - 1 / len(ordered)))
+        low, high = middle * (low / middle) ** farther, middle * (high / middle) ** farther
+    return Interval(low, high)
 
 
 def student(fraction: float, freedom: int) -> float:

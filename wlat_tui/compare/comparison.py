@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
+from wlat_tui.causes import cause_named
 from wlat_tui.compare.bootstrap import (
     Basis,
     Interval,
@@ -128,7 +130,7 @@ class Comparison:
     verdict: Verdict
 
 
-def compare(a: Side, b: Side, *, seed: int = 1, repetitions: int = REPETITIONS) -> Comparison:
+def compare(a: Side, b: Side, *, seed: int = 1, repetitions: int = REPETITIONS, about: Collection[str] = ()) -> Comparison:
     """Compare two sides. The same sides and seed give the same result.
 
     Args:
@@ -136,6 +138,7 @@ def compare(a: Side, b: Side, *, seed: int = 1, repetitions: int = REPETITIONS) 
         b: the side to judge.
         seed: of the draws.
         repetitions: draws per side; the tails get rough below a thousand.
+        about: mitigations the sides are meant to differ in; no warning of these.
 
     Raises:
         ValueError: the sides hold different spans (service, response).
@@ -156,7 +159,7 @@ def compare(a: Side, b: Side, *, seed: int = 1, repetitions: int = REPETITIONS) 
         stalls=stalls,
         block_ns=block_ns,
         blocks=(len(sides[0]), len(sides[1])),
-        warnings=tuple(warnings(a, b)),
+        warnings=tuple(warnings(a, b, about)),
         verdict=_verdict(a, b, populations, stalls, trouble),
     )
 
@@ -171,7 +174,7 @@ class _Drawn:
 
 
 def _block_length(a: list[Block], b: list[Block]) -> tuple[int | None, float, str | None]:
-    """(length of blocks, how much they still resemble their neighbours, what is wrong with it); None: there are too few."""
+    """(length of blocks, how much they still resemble their neighbours, what a longer run would help); None: too few."""
     shortest_ns = min(sum(block.length_ns for block in blocks) for blocks in (a, b))
     length_ns = max(SHORTEST_NS, shortest_ns // MOST_BLOCKS)
     if min(len(grouped(blocks, length_ns)) for blocks in (a, b)) < FEWEST_BLOCKS:
@@ -185,7 +188,11 @@ def _block_length(a: list[Block], b: list[Block]) -> tuple[int | None, float, st
             return length_ns, alike, None
         if min(len(grouped(blocks, 2 * length_ns)) for blocks in (a, b)) < FEWEST_BLOCKS:
             time = format_ns(length_ns)
-            return length_ns, min(alike, 0.9), f"any {time} resemble the {time} before: bursts or a drift need a longer run"
+            return (
+                length_ns,
+                min(alike, 0.9),
+                f"any {time} resemble the {time} before (bursts, or a drift): a longer run tells more",
+            )
         length_ns *= 2
 
 
@@ -246,6 +253,9 @@ def _population(name: str, classes: tuple[WriteClass, ...], sides: tuple[Side, S
         at = both.index(quantile)
         is_judged = judged > 0 and quantile in JUDGED
         drawn_values = [[float(values[at]) for values in repetitions] for repetitions in again]
+        if not all(all(values) for values in drawn_values):  # draws without any such write: they come in too few blocks
+            figures.append(Figure(quantile, a, b))
+            continue
         figures.append(_figure(quantile, a, b, drawn_values, drawn.basis, judged if is_judged else 0))
     return Population(name, writes[0], writes[1], tuple(figures), _curve(whole[0]), _curve(whole[1]))
 
@@ -254,7 +264,7 @@ def _figure(name: str, a: float | None, b: float | None, drawn: Sequence[Sequenc
     """*judged*: how many figures are judged together; 0: this one is not."""
     confidence = 1 - (1 - JOINT_CONFIDENCE) / judged if judged else CONFIDENCE
     ratios = [y / x for x, y in zip(*drawn, strict=True) if x > 0]
-    whole = len(ratios) == len(drawn[0])  # else a draw without any: the ratio has no upper end
+    whole = len(ratios) == len(drawn[0])  # else some draw has none: the ratio has no upper end
     return Figure(
         name,
         a,
@@ -293,13 +303,27 @@ def _curve(counts: Mapping[int, int]) -> tuple[tuple[float, int], ...]:
 
 
 def _stall_figures(a: Side, b: Side, drawn: _Drawn) -> tuple[Figure, ...]:
-    """Stalls per hour. Few stalls have no interval: draws of a handful say nothing."""
+    """Stalls per hour: all of them, which have no interval when there are few, then by cause."""
     hours = [side.length_ns / 3.6e12 for side in (a, b)]
     if not all(hours):
         return ()
+    return (_all_stalls(a, b, hours, drawn), *_by_cause(a, b, hours))
+
+
+def _by_cause(a: Side, b: Side, hours: Sequence[float]) -> Iterator[Figure]:
+    """Most first. Without intervals: by cause there are too few stalls for them."""
+    told = [Counter(side.causes) for side in (a, b)]
+    for counts, side in zip(told, (a, b), strict=True):
+        counts["not told apart"] = max(0, side.stalls - counts.total())
+    for name, _ in (told[0] + told[1]).most_common():
+        title = name if name == "not told apart" else cause_named(name).title
+        yield Figure(title, told[0][name] / hours[0], told[1][name] / hours[1])
+
+
+def _all_stalls(a: Side, b: Side, hours: Sequence[float], drawn: _Drawn) -> Figure:
     rates = (a.stalls / hours[0], b.stalls / hours[1])
     if not drawn.basis.blocks or max(a.stalls, b.stalls) < FEWEST_STALLS:
-        return (Figure("stalls per hour", *rates),)
+        return Figure("stalls per hour", *rates)
     again = [
         rate_draws([block.stalls for block in blocks], [block.length_ns for block in blocks], repetitions)
         for blocks, repetitions in ((drawn.a, drawn.a_draws), (drawn.b, drawn.b_draws))
@@ -307,17 +331,18 @@ def _stall_figures(a: Side, b: Side, drawn: _Drawn) -> tuple[Figure, ...]:
     if min(a.stalls, b.stalls) == 0:
         # none seen is not none possible: three more would not surprise (the rule of three)
         again = [[max(rate, 3 / hour) for rate in rates] for rates, hour in zip(again, hours, strict=True)]
-    return (_figure("stalls per hour", *rates, again, drawn.basis, len(JUDGED) + 1),)
+    return _figure("stalls per hour", *rates, again, drawn.basis, len(JUDGED) + 1)
 
 
 def _verdict(a: Side, b: Side, populations: Sequence[Population], stalls: Sequence[Figure], trouble: str | None) -> Verdict:
     pages = next((population for population in populations if population.name == JUDGED_POPULATION), None)
-    if pages is None or trouble is not None:
-        return Verdict(Outcome.UNKNOWN, "Not enough data to tell.", (trouble or "no write began a page",))
+    if pages is None or not any(figure.judged for figure in pages.figures):
+        few = trouble or f"{pages.name} writes: {pages.a_writes} | {pages.b_writes}" if pages else "no write began a page"
+        return Verdict(Outcome.UNKNOWN, "Not enough data to tell.", (few,))
     judged = [figure for figure in (*pages.figures, *stalls) if figure.judged]
     found = {outcome: [figure for figure in judged if figure.outcome is outcome] for outcome in Outcome}
     better, worse = found[Outcome.BETTER], found[Outcome.WORSE]
-    reasons = tuple(_reason(figure) for figure in judged)
+    reasons = (*(_reason(figure) for figure in judged), *([trouble] if trouble else []))
     if better and worse:
         sentence = f"{b.name} is better in {_names(better)} and worse in {_names(worse)} than {a.name}."
         return Verdict(Outcome.MIXED, sentence, reasons)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 
 from wlat_tui.compare.side import Side
@@ -13,13 +13,15 @@ LONGER = 2.0
 """A maximum over so much more time is larger by itself."""
 _SETTINGS = ("tick_ns", "disk_limit_bytes")
 """Of no consequence for a write."""
+_FIELD = {"pin": "cpus"}
+"""Mitigations whose field of `Settings` has another name."""
 
 
-def warnings(a: Side, b: Side) -> Iterator[str]:
-    """One sentence each, most serious first."""
+def warnings(a: Side, b: Side, about: Collection[str] = ()) -> Iterator[str]:
+    """One sentence each, most serious first; not about these mitigations."""
     yield from _hosts(a, b)
-    yield from _settings(a, b)
-    yield from _knobs(a, b)
+    yield from _settings(a, b, about)
+    yield from _knobs(a, b, about)
     yield from _tracing(a, b)
     lengths = (a.length_ns, b.length_ns)
     if min(lengths) and max(lengths) > LONGER * min(lengths):
@@ -58,9 +60,10 @@ def _target(host: Host) -> str:
     return "n/a" if target is None else f"{target.filesystem} on {target.device} ({target.mount_options})"
 
 
-def _settings(a: Side, b: Side) -> Iterator[str]:
+def _settings(a: Side, b: Side, about: Collection[str]) -> Iterator[str]:
     for field in fields(Settings):
-        if field.name not in _SETTINGS:
+        meant = any(field.name.startswith(_FIELD.get(name, name)) for name in about)
+        if field.name not in _SETTINGS and not meant:
             values = [_listed(getattr(settings, field.name) for settings in side.settings) for side in (a, b)]
             yield from _differ(f"settings of {field.name}", a, values[0], b, values[1])
 
@@ -70,8 +73,8 @@ def _listed(values: Iterator[object]) -> str:
     return ", then ".join(texts) or "n/a"
 
 
-def _knobs(a: Side, b: Side) -> Iterator[str]:
-    for name in sorted({*a.knobs, *b.knobs}):
+def _knobs(a: Side, b: Side, about: Collection[str]) -> Iterator[str]:
+    for name in sorted({*a.knobs, *b.knobs} - set(about)):
         values = [_listed(value or "n/a" for value in side.knobs.get(name, ())) for side in (a, b)]
         yield from _differ(f"values of {name}", a, values[0], b, values[1])
 

@@ -10,6 +10,7 @@ from struct import iter_unpack
 from wlat_tui.evidence import Tracer
 from wlat_tui.frame import Frame, Host, Settings, Span, Write, WriteClass, WriterTick
 from wlat_tui.model.percentiles import span_ns
+from wlat_tui.model.session import Session
 
 FINEST_NS = 1_000_000_000
 MOST_BLOCKS = 512
@@ -27,6 +28,7 @@ class Block:
     stalls: int = 0
 
     def add(self, other: Block) -> None:
+        """Put another one's writes to these."""
         self.length_ns += other.length_ns
         self.stalls += other.stalls
         for kind, counts in other.counts.items():
@@ -52,6 +54,8 @@ class Side:
         self.tracer: Tracer | None = None
         self.worst: Write | None = None
         self.stalls = 0
+        self.causes: Counter[str] = Counter()
+        """Cause (`wlat_tui.causes`) -> stalls named after it, up to the last `part` or `end`."""
         self.losses: Counter[str] = Counter()
         self.parts = 1
         self.gap_ns = 0
@@ -60,22 +64,31 @@ class Side:
         self._done: list[Block] = []
         self._open = Block(0)
         self._last_end_ns: int | None = None
+        self._session = Session()
 
     def part(self) -> None:
         """What is taken next does not follow what was taken before."""
-        self._close()
+        self.end()
         if self._done or self._last_end_ns is not None:
             self.parts += 1
         self._last_end_ns = None
 
+    def end(self) -> None:
+        """Nothing more comes: count the causes of the stalls since the last `part`."""
+        self._close()
+        self.causes.update({top.cause.name: top.count for top in self._session.top_causes})
+        self._session = Session()
+
     def take_all(self, frames: Iterable[Frame]) -> Side:
-        """Take many; returns itself."""
+        """Take all there are, and `end`; returns itself."""
         for frame in frames:
             self.take(frame)
+        self.end()
         return self
 
     def take(self, frame: Frame) -> None:
-        """Count one frame in. Frames of one part come in time order."""
+        """Count one frame in. Frames of one part come in time order; the first brings every section (`Recording.known_at`)."""
+        self._session.fold(frame)
         self.host = frame.host or self.host
         self.tracer = frame.tracer or self.tracer
         if frame.settings is not None and frame.settings not in self.settings:

@@ -70,7 +70,7 @@ def _legend(view: HistoryView, width: int, glyphs: Glyphs) -> Line:
 
 def _latency_plot(view: HistoryView, width: int, height: int, glyphs: Glyphs, bare: bool) -> list[Line]:
     axis = LogAxis().grown_for(max((c.max_ns for c in view.latency if c.max_ns is not None), default=None))
-    figure = _figure(width, height)
+    figure = empty_figure(width, height)
     xs, ys, joined = _pairs([(c.min_ns, c.max_ns) for c in view.latency], lambda ns: math.log10(max(ns, axis.floor_ns)))
     _threshold_line(figure, math.log10(view.threshold_ns), len(view.latency), _THRESHOLD)
     _draw(figure, xs, ys, joined, _LATENCY, glyphs)
@@ -89,7 +89,7 @@ def _decade(labels: Mapping[int, str], row: int) -> str:
 
 
 def _headroom_plot(view: HistoryView, width: int, height: int, glyphs: Glyphs) -> list[Line]:
-    figure = _figure(width, height)
+    figure = empty_figure(width, height)
     count = len(view.latency)
     least, most = 0.0, 0.0
     for columns in list(view.headroom.values())[:_MOST_NODES]:
@@ -133,7 +133,7 @@ def _pairs(values: Sequence[tuple[int | None, int | None]], scale: Any) -> tuple
 def _draw(figure: Any, xs: list[float], ys: list[float], joined: list[bool], colour: int, glyphs: Glyphs) -> None:
     if not xs:
         return
-    plotext = _plotext()
+    plotext = plotting()
     marker = plotext.marker(glyphs.plot_marker, plotext.pixel(foreground=colour))
     signal = figure.signal(xs, ys, marker=marker)
     for index, connected in enumerate(joined):
@@ -142,12 +142,12 @@ def _draw(figure: Any, xs: list[float], ys: list[float], joined: list[bool], col
 
 
 def _threshold_line(figure: Any, y: float, count: int, colour: int) -> None:
-    plotext = _plotext()
+    plotext = plotting()
     figure.draw(figure.signal([0, count - 1], [y, y], marker=plotext.marker("-", plotext.pixel(foreground=colour))).lines(True))
 
 
 def _marks(figure: Any, view: HistoryView, label_y: float | None) -> None:
-    plotext = _plotext()
+    plotext = plotting()
     free_from = 0
     for x, column in enumerate(view.latency):
         if not column.marks:
@@ -175,8 +175,9 @@ def _time_ruler(figure: Any, view: HistoryView, count: int, bare: bool) -> None:
     ruler.ticks(places, names)
 
 
-def _figure(width: int, height: int) -> Any:
-    figure = _plotext().figure
+def empty_figure(width: int, height: int) -> Any:
+    """A plot of this size with axes below and on the left."""
+    figure = plotting().figure
     figure.clear()
     figure.plot_size(width, height)
     figure.theme("colorless")
@@ -213,7 +214,8 @@ def _role_of(codes: str) -> Role:
 
 
 @cache
-def _plotext() -> Any:
+def plotting() -> Any:
+    """The library, imported at the first drawing."""
     import plotext
 
     plotext.terminal.limit(False, False)  # our size counts, not the terminal's that plotext finds

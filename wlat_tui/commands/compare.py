@@ -1,0 +1,79 @@
+"""``wlat compare``: two recordings, or two spans of one, against each other."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from wlat_tui.commands.files import opened, shown
+from wlat_tui.compare.comparison import compare
+from wlat_tui.compare.side import Side
+from wlat_tui.compare.spans import Chosen, around, experiment_sides, read_side, split_name, stretch
+from wlat_tui.compare.text import lines
+from wlat_tui.frame import Span
+from wlat_tui.sessions.recording import Recording
+
+
+def chosen_sides(names: tuple[str, ...], mark: str | None, stack: ExitStack) -> list[tuple[Recording, Chosen]]:
+    """What to compare, first the side to compare with. Raises ValueError when that is not clear."""
+    open_files: dict[Path, Recording] = {}
+    found: list[tuple[Recording, Chosen]] = []
+    for name in names:
+        path, begin, end = split_name(name)
+        if path not in open_files:
+            open_files[path] = stack.enter_context(opened(path))
+        recording = open_files[path]
+        found.append((recording, Chosen(path.name + name.removeprefix(str(path)), (stretch(recording, begin, end),))))
+    if len(found) == 2:
+        if mark is not None:
+            raise ValueError("--around takes one recording, not two")
+        return found
+    recording = found[0][0]
+    if mark is not None:
+        return [(recording, side) for side in around(recording, mark)]
+    sides = experiment_sides(recording)
+    if len(sides) < 2:
+        raise ValueError(
+            f"{recording.path} is not the recording of an experiment: name another recording, a span (FILE@20s..1m), "
+            "or what to compare around (--around MARK)"
+        )
+    return [(recording, side) for side in sides]
+
+
+@click.command(name="compare")
+@click.argument("names", metavar="A [B]", nargs=-1, required=True)
+@click.option(
+    "--around", "mark", metavar="MARK", default=None, help="Before and after a toggle (its name), a note, or mark number N."
+)
+@click.option(
+    "--span",
+    type=click.Choice(["service", "response"]),
+    default="service",
+    show_default=True,
+    help="What write() took, or what an arrival on schedule would have waited.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the draws behind the intervals.")
+def command(names: tuple[str, ...], mark: str | None, span: str, seed: int) -> None:
+    """Compare two runs, and say whether they differ.
+
+    A and B are recordings or spans of them (run.wlat@20s..1m30s). One recording alone: the sides of an experiment, or --around
+    a mark. With more than two sides each is compared with the first.
+    """
+    if len(names) > 2:
+        raise click.UsageError("more than two things were named: compare two, such as 'wlat compare before.wlat after.wlat'")
+    with ExitStack() as stack:
+        try:
+            chosen = chosen_sides(names, mark, stack)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        sides: list[Side] = []
+        for recording, choice in chosen:
+            sides.append(read_side(recording, choice, Span[span.upper()], shown))
+    about = {choice.about for _, choice in chosen if choice.about}
+    for number, side in enumerate(sides[1:]):
+        if number:
+            click.echo()
+        for line in lines(compare(sides[0], side, seed=seed, about=about)):
+            click.echo(line)

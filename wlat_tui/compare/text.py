@@ -1,0 +1,77 @@
+"""A comparison for the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from wlat_tui.compare.bootstrap import Interval
+from wlat_tui.compare.comparison import Comparison, Figure, Outcome
+from wlat_tui.renderables.percentile_plot import percentile_plot
+from wlat_tui.units import format_ns
+
+WIDTH = 100
+_SAYS = {Outcome.BETTER: "B better", Outcome.WORSE: "B worse", Outcome.SAME: "same", Outcome.UNKNOWN: "cannot tell"}
+
+
+def lines(comparison: Comparison, width: int = WIDTH) -> Iterator[str]:
+    """The verdict first, then what it rests on."""
+    a, b = comparison.a, comparison.b
+    yield from _folded(f"verdict: {comparison.verdict.sentence}", width)
+    for reason in comparison.verdict.reasons:
+        yield from _folded(f"  {reason}", width)
+    yield ""
+    for letter, side in (("A", a), ("B", b)):
+        parts = f" in {side.parts} parts" if side.parts > 1 else ""
+        yield f"{letter}  {side.name}: {format_ns(side.length_ns)}{parts}, worst {format_ns(side.worst_ns)}"
+    for warning in comparison.warnings:
+        yield from _folded(f"!  {warning}", width)
+    yield ""
+    yield f"{a.span.name.lower()} time{'':<5}{'A':>26}{'B':>26}{'B / A':>20}"
+    for population in comparison.populations:
+        yield f"{population.name}  ({population.a_writes:,} | {population.b_writes:,} writes)"
+        for figure in population.figures:
+            if figure.a is not None or figure.b is not None:
+                yield _row(figure, format_ns)
+    yield "stalls"
+    for figure in comparison.stalls:
+        yield _row(figure, lambda rate: "n/a" if rate is None else f"{rate:,.3g}")
+    if comparison.populations:
+        yield ""
+        population = comparison.populations[0]
+        yield f"{population.name}, {a.span.name.lower()} time by percentile"
+        yield from percentile_plot({"A": population.a_curve, "B": population.b_curve}, width, 18)
+    yield ""
+    yield from _folded(_method(comparison), width)
+
+
+def _row(figure: Figure, form: object) -> str:
+    assert callable(form)
+
+    def cell(value: float | None, interval: Interval | None) -> str:
+        spread = "" if interval is None else f" [{form(interval.low)}, {form(interval.high)}]"
+        return f"{form(value)}{spread}"
+
+    ratio = ""
+    if figure.ratio is not None and figure.ratio_interval is not None:
+        ratio = f"{figure.ratio:.2f} [{figure.ratio_interval.low:.2f}, {figure.ratio_interval.high:.2f}]"
+    says = _SAYS[figure.outcome] if figure.judged else ""
+    row = (
+        f"  {figure.name:<24}{cell(figure.a, figure.a_interval):>24}{cell(figure.b, figure.b_interval):>24}{ratio:>20}  {says}"
+    )
+    return row.rstrip()
+
+
+def _method(comparison: Comparison) -> str:
+    if comparison.block_ns is None:
+        return "No intervals: there are too few blocks of time to draw from."
+    blocks = " and ".join(map(str, comparison.blocks))
+    time = format_ns(comparison.block_ns)
+    return (
+        f"In brackets: 95 % intervals, from drawing {blocks} blocks of {time} again (B / A of what is "
+        "judged: 98 % for all of it together). The worst write has no interval: the longer a run, the worse it is."
+    )
+
+
+def _folded(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="   ", break_long_words=False) or [""]
