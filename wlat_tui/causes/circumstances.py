@@ -33,6 +33,7 @@ class Circumstances:
     settings: Settings = field(default_factory=Settings)
     knobs: Mapping[str, KnobState] = field(default_factory=dict)
     tracer: Tracer | None = None
+    writer_tid: int | None = None
     nodes: tuple[NodeAround, ...] = ()
     counters: Mapping[str, int] = field(default_factory=dict)
     """/proc/vmstat rows that rose, and by how much."""

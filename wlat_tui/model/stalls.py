@@ -168,6 +168,7 @@ class Stalls:
             settings=session.settings,
             knobs=session.knobs,
             tracer=session.tracer,
+            writer_tid=None if tick is None else tick.tid or None,
             nodes=_nodes_around(self._nodes_before, session.nodes),
             fifo=tick is not None and tick.sched_policy in REAL_TIME,
         )

@@ -1,0 +1,253 @@
+"""What a verdict says of hand-written traces: phases in order, nothing twice, the rest unexplained."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.causes.makers import (
+    FULL,
+    MS,
+    PLAN,
+    SWITCHES,
+    US,
+    a_stall,
+    a_trace,
+    back,
+    event,
+    known,
+    out,
+    waking,
+)
+from wlat_tui.causes import Confidence, Verdict, blind_causes, cause_named, explain
+from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceLevel
+from wlat_tui.frame import WriteClass
+
+
+def checked(verdict: Verdict) -> Verdict:
+    """Phases and shares add up to the stall exactly."""
+    assert verdict.phases[0].begin_ns == verdict.begin_ns
+    assert verdict.phases[-1].end_ns == verdict.end_ns
+    assert all(a.end_ns == b.begin_ns for a, b in pairwise(verdict.phases))
+    assert all(phase.length_ns > 0 for phase in verdict.phases)
+    assert sum(share.spent_ns for share in verdict.shares) == verdict.span_ns
+    assert 0 <= verdict.explained_pct <= 100
+    return verdict
+
+
+def phases_us(verdict: Verdict) -> list[tuple[str, float]]:
+    return [(phase.cause, phase.length_ns / US) for phase in checked(verdict).phases]
+
+
+RECLAIM = (
+    "try_to_free_pages __alloc_pages_slowpath.constprop.0 __alloc_frozen_pages_noprof alloc_pages_mpol "
+    "folio_alloc_noprof __filemap_get_folio ext4_da_write_begin"
+)
+SPIN = "native_queued_spin_lock_slowpath _raw_spin_lock_irqsave"
+
+
+def test_direct_reclaim_is_the_time_between_its_events_and_the_rest_stays_unexplained() -> None:
+    stall = a_stall(5 * MS)
+    trace = a_trace(
+        event(502, "mm_vmscan_direct_reclaim_begin", RECLAIM, order=0),
+        event(4_902, "mm_vmscan_direct_reclaim_end", (), nr_reclaimed=64),
+    )
+    verdict = explain(stall, trace, known())
+    assert phases_us(verdict) == [("unexplained", 500), ("direct_reclaim", 4_400), ("unexplained", 100)]
+    assert (verdict.cause, verdict.confidence) == ("direct_reclaim", Confidence.TRACED)
+    assert verdict.explained_pct == 88
+    assert verdict.main.chain[0] == "try_to_free_pages"
+    assert "__alloc_pages_slowpath" in verdict.main.chain
+    assert "nr_reclaimed 64" in verdict.main.evidence
+
+
+def test_nested_time_is_counted_once_by_what_lies_innermost() -> None:
+    lru = f"{SPIN} folio_lruvec_lock_irqsave shrink_inactive_list shrink_lruvec do_try_to_free_pages {RECLAIM}"
+    trace = a_trace(
+        event(2, "mm_vmscan_direct_reclaim_begin", RECLAIM),
+        event(1_002, "contention_begin", lru, lock_addr=7),
+        event(2_002, "contention_end", (), lock_addr=7),
+        out(3_002, f"__schedule __cond_resched shrink_lruvec do_try_to_free_pages {RECLAIM}", state=0x100, by=77, comm="hog"),
+        back(4_002, by=77, comm="hog"),
+        event(5_002, "mm_vmscan_direct_reclaim_end"),
+    )
+    verdict = explain(a_stall(5 * MS), trace, known())
+    assert phases_us(verdict) == [
+        ("direct_reclaim", 1_000), ("lru_lock", 1_000), ("direct_reclaim", 1_000), ("preempted", 1_000),
+        ("direct_reclaim", 1_000),
+    ]  # fmt: skip
+    assert verdict.cause == "direct_reclaim"
+    assert verdict.explained_pct == 100
+    assert verdict.phases[3].by == Thread(77, "hog")
+
+
+def test_a_service_stall_does_not_count_what_lay_before_write() -> None:
+    verdict = explain(a_stall(5 * MS, wake_ns=900 * US), a_trace(), known())
+    assert (verdict.begin_ns, verdict.span_ns) == (PLAN + 900 * US, 5 * MS)
+
+
+def test_a_late_wake_is_split_at_the_moment_the_timer_fired() -> None:
+    stall = a_stall(10 * US, wake_ns=5 * MS)
+    trace = a_trace(
+        event(-90, "sched_switch", (), prev_pid=4000, prev_state=1, next_pid=0, next_comm="swapper/1"),
+        event(500, "sched_switch", (), prev_pid=0, prev_state=0, next_pid=55, next_comm="stress"),
+        waking(1_000),
+        back(4_990, by=55, comm="stress"),
+    )
+    verdict = explain(stall, trace, known())
+    assert phases_us(verdict) == [("late_timer", 1_000), ("run_queue", 3_990), ("unexplained", 20)]
+    assert verdict.cause == "run_queue"
+    assert verdict.phases[1].by == Thread(55, "stress")
+    assert "stress (55)" in verdict.phases[1].evidence
+
+
+def test_an_idle_cpu_that_takes_its_time_is_not_called_a_run_queue() -> None:
+    trace = a_trace(
+        event(-90, "sched_switch", (), prev_pid=4000, prev_state=1, next_pid=0, next_comm="swapper/1"), waking(10), back(3_000)
+    )
+    verdict = explain(a_stall(10 * US, wake_ns=3 * MS), trace, known())
+    assert verdict.cause == "idle_exit"
+
+
+def test_a_late_wake_without_a_trace_is_a_late_wake_by_the_writers_own_clock() -> None:
+    verdict = explain(a_stall(10 * US, wake_ns=3 * MS), None, known(tracer=None))
+    assert (verdict.cause, verdict.confidence, verdict.level) == ("late_timer", Confidence.COINCIDED, TraceLevel.NOTHING)
+    assert phases_us(verdict) == [("late_timer", 3_000), ("unexplained", 10)]
+
+
+def test_a_write_that_queued_is_judged_by_its_service_alone() -> None:
+    verdict = explain(a_stall(2 * MS, wake_ns=30 * MS, backlog=4), None, known(tracer=None))
+    assert verdict.span_ns == 2 * MS
+
+
+def test_a_sleep_ends_at_its_waking_and_what_follows_is_waiting_for_the_cpu() -> None:
+    sleep = (
+        "__schedule schedule io_schedule wait_transaction_locked add_transaction_credits start_this_handle jbd2__journal_start"
+    )
+    trace = a_trace(
+        out(10, sleep),
+        event(20, "sched_switch", (), prev_pid=0, prev_state=0, next_pid=9, next_comm="cc1"),
+        waking(3_010),
+        back(4_010),
+    )
+    verdict = explain(a_stall(4_100 * US), trace, known())
+    assert phases_us(verdict)[1:3] == [("jbd2_transaction", 3_000), ("run_queue", 1_000)]
+
+
+def test_a_fifo_writer_that_gives_way_to_an_ordinary_thread_was_throttled() -> None:
+    spin = "__schedule schedule irqentry_exit_to_user_mode asm_sysvec_apic_timer_interrupt"
+    trace = a_trace(out(10, spin, state=0x100, by=8, comm="make", prev_prio=89, next_prio=120), back(50_010))
+    assert explain(a_stall(51 * MS), trace, known(fifo=True)).cause == "rt_throttling"
+
+
+def test_preemption_at_the_end_of_an_interrupt_is_preemption_not_the_interrupt() -> None:
+    frames = "__schedule preempt_schedule_irq irqentry_exit asm_sysvec_apic_timer_interrupt"
+    trace = a_trace(out(10, frames, state=0x100, by=8, comm="make"), back(5_000))
+    assert explain(a_stall(5 * MS), trace, known()).cause == "preempted"
+
+
+def test_interrupts_and_soft_interrupts_are_taken_out_of_what_they_hit() -> None:
+    trace = a_trace(
+        event(2, "mm_vmscan_direct_reclaim_begin", RECLAIM),
+        event(1_002, "irq_handler_entry", (), irq=24, name="virtio0-req.1"),
+        event(1_502, "irq_handler_exit", (), irq=24),
+        event(1_502, "softirq_entry", (), vec=3),
+        event(3_502, "softirq_exit", (), vec=3),
+        event(5_002, "mm_vmscan_direct_reclaim_end"),
+    )
+    verdict = explain(a_stall(5 * MS), trace, known())
+    assert {share.cause: share.spent_ns // US for share in verdict.shares} == {
+        "direct_reclaim": 2_500, "soft_irq": 2_000, "hard_irq": 500,
+    }  # fmt: skip
+    assert "virtio0-req.1" in next(phase.evidence for phase in verdict.phases if phase.cause == "hard_irq")
+    assert "NET_RX" in next(phase.evidence for phase in verdict.phases if phase.cause == "soft_irq")
+
+
+def test_spinning_inside_an_interrupt_is_the_interrupts_time() -> None:
+    frames = f"{SPIN} free_pcppages_bulk rcu_core handle_softirqs __irq_exit_rcu sysvec_apic_timer_interrupt"
+    trace = a_trace(event(10, "contention_begin", frames, lock_addr=1), event(4_000, "contention_end", (), lock_addr=1))
+    assert explain(a_stall(4 * MS), trace, known()).cause == "soft_irq"
+
+
+def test_what_the_ring_had_overwritten_is_a_gap_and_not_explained() -> None:
+    trace = a_trace(event(4_000, "mm_vmscan_direct_reclaim_end", (), nr_reclaimed=3), from_us=3_002)
+    verdict = explain(a_stall(5 * MS), trace, known())
+    assert phases_us(verdict) == [("tracer_gap", 3_000), ("direct_reclaim", 998), ("unexplained", 1_002)]
+    assert verdict.cause == "tracer_gap"
+    assert verdict.explained_ns == 998 * US
+
+
+def test_records_that_were_lost_end_what_was_open() -> None:
+    trace = a_trace(event(10, "mm_vmscan_direct_reclaim_begin", RECLAIM), event(2_000, "lost", (), count=9), lost=9)
+    verdict = explain(a_stall(5 * MS), trace, known())
+    assert phases_us(verdict) == [("unexplained", 8), ("direct_reclaim", 1_990), ("unexplained", 3_002)]
+    assert verdict.phases[1].confidence is Confidence.COINCIDED
+    assert verdict.lost == 9
+
+
+def test_a_long_unexplained_piece_is_the_hosts_when_steal_was_counted_around_it() -> None:
+    verdict = explain(a_stall(23 * MS), a_trace(), known(steal_ns=20 * MS))
+    assert (verdict.cause, verdict.confidence) == ("steal", Confidence.COINCIDED)
+    assert explain(a_stall(23 * MS), a_trace(), known(steal_ns=0)).cause == "unexplained"
+    assert explain(a_stall(80 * MS), a_trace(), known(steal_ns=20 * MS)).cause == "unexplained"
+
+
+def test_a_traced_cause_is_never_given_to_the_host() -> None:
+    trace = a_trace(event(2, "mm_vmscan_direct_reclaim_begin", RECLAIM), event(23_002, "mm_vmscan_direct_reclaim_end"))
+    assert explain(a_stall(23 * MS), trace, known(steal_ns=30 * MS)).cause == "direct_reclaim"
+
+
+def test_a_stopped_engine_is_a_gap_in_the_stall_and_not_a_cause_of_the_kernel() -> None:
+    stall = a_stall(800 * MS)
+    verdict = explain(stall, a_trace(), known(gaps=((PLAN - 1, stall.end_ns + 1),)))
+    assert verdict.cause == "suspended"
+
+
+def test_without_chains_a_sleep_is_told_from_preemption_and_its_reason_stays_open() -> None:
+    trace = a_trace(
+        event(10, "switch_out_preempted"), event(2_010, "switch_in"), event(2_100, "switch_out"), event(6_100, "switch_in")
+    )
+    verdict = explain(a_stall(6_200 * US, write_class=WriteClass.IN_PAGE), trace, known(tracer=SWITCHES))
+    assert [(cause, us) for cause, us in phases_us(verdict) if cause != "unexplained"] == [
+        ("preempted", 2_000),
+        ("blocked", 4_000),
+    ]
+    assert verdict.explained_ns == 2_000 * US
+
+
+def test_counters_hint_at_what_cannot_be_traced_here_and_at_nothing_that_can() -> None:
+    counters = {"allocstall_normal": 5, "pgscan_direct": 900}
+    blind = explain(a_stall(5 * MS), None, known(tracer=None, counters=counters, counters_over_ns=1_000 * MS))
+    assert (blind.cause, blind.confidence) == ("direct_reclaim", Confidence.COINCIDED)
+    assert "rose by 900" in blind.main.evidence
+    assert explain(a_stall(5 * MS), a_trace(), known(counters=counters)).cause == "unexplained"
+
+
+def test_reclaim_counters_are_no_hint_for_a_write_that_allocated_nothing() -> None:
+    stall = a_stall(5 * MS, write_class=WriteClass.IN_PAGE)
+    assert explain(stall, None, known(tracer=None, counters={"allocstall_normal": 5})).cause == "unexplained"
+
+
+def test_a_neighbours_fsync_hints_at_the_journal_where_nothing_is_traced() -> None:
+    fsync = Disturbance("fsync", "/data", Thread(9, "postgres"), PLAN, PLAN + 9 * MS)
+    stall = a_stall(5 * MS, write_class=WriteClass.IN_PAGE)
+    verdict = explain(stall, None, known(tracer=None, neighbours=(fsync,)))
+    assert (verdict.cause, verdict.confidence) == ("jbd2_transaction", Confidence.COINCIDED)
+    assert "postgres (9)" in verdict.main.evidence
+
+
+def test_blind_causes_are_those_no_armed_probe_can_show() -> None:
+    blind = {cause.name for cause in blind_causes(SWITCHES)}
+    assert {"direct_reclaim", "list_lock", "jbd2_transaction", "node_reclaim"} <= blind
+    assert not {"preempted", "late_timer", "steal", "unexplained", "suspended"} & blind
+    assert {cause.name for cause in blind_causes(FULL)} == {"tlb_ipi"}
+    assert len(blind_causes(None)) > len(blind)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_trace_without_events_explains_nothing(count: int) -> None:
+    trace = StallTrace(PLAN, PLAN - 1, PLAN + 9 * MS, (), count)
+    verdict = explain(a_stall(5 * MS), trace, known())
+    assert phases_us(verdict) == [("unexplained", 5_000)]
+    assert not cause_named(verdict.cause).explains

@@ -1,0 +1,372 @@
+"""From trace events to stretches of time, each with the cause it gives away. They may nest and, after losses, overlap."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from wlat_tui.causes.cause import Cause, Waiting
+from wlat_tui.causes.chains import Matcher, on_interrupt, plain_chain
+from wlat_tui.causes.phases import Confidence
+from wlat_tui.evidence import StallTrace, Thread, TraceEvent
+from wlat_tui.frame import Write
+
+IDLE_PID = 0
+ASLEEP = 1
+"""TASK_INTERRUPTIBLE: the writer's own wait for its plan. Source: include/linux/sched.h."""
+RUNNABLE = (0, 0x100)
+"""R, and R+ as sched_switch prints a preempted task (TASK_REPORT_MAX, 0x100 since 4.17)."""
+LOWEST_REAL_TIME = 99
+"""prio of a real-time thread is at most this; an ordinary one's is 100 to 139. Source: include/linux/sched/prio.h."""
+_OUT = ("switch_out", "switch_out_preempted")
+_WAKES = ("sched_waking", "sched_wakeup")
+_OF_CPU = ("cpu_idle",)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Time that one piece of evidence covers."""
+
+    begin_ns: int
+    end_ns: int
+    cause: str
+    confidence: Confidence
+    evidence: str
+    event: str = ""
+    chain: tuple[str, ...] = ()
+    by: Thread | None = None
+
+
+@dataclass(slots=True)
+class _Off:
+    """The writer is off its CPU."""
+
+    event: TraceEvent
+    cause: str
+    evidence: str
+    chain: tuple[str, ...]
+    by: Thread | None = None
+    own_sleep: bool = False
+    woken_ns: int | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    """The first of two events."""
+
+    event: TraceEvent
+    cause: str
+    evidence: str
+    chain: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Running:
+    """Who has each CPU, from the switches of others."""
+
+    since: dict[int, tuple[list[int], list[Thread]]] = field(default_factory=dict)
+
+    def add(self, event: TraceEvent) -> None:
+        times, threads = self.since.setdefault(event.cpu, ([], []))
+        pid = event.numbers.get("next_pid", -1)
+        times.append(event.at_ns)
+        threads.append(Thread(pid, event.texts.get("next_comm", "")))
+
+    def during(self, cpu: int, begin_ns: int, end_ns: int, tid: int) -> Thread | None:
+        """Who had a CPU for most of a span, other than the writer; None: not recorded. The idle task has pid 0."""
+        times, threads = self.since.get(cpu, ([], []))
+        held: dict[Thread, int] = {}
+        first = max(0, bisect_right(times, begin_ns) - 1)
+        for i in range(first, len(times)):
+            if times[i] >= end_ns:
+                break
+            until = min(end_ns, times[i + 1] if i + 1 < len(times) else end_ns)
+            if threads[i].pid != tid and until > begin_ns:
+                held[threads[i]] = held.get(threads[i], 0) + until - max(begin_ns, times[i])
+        return max(held, key=lambda thread: held[thread], default=None)
+
+
+class Timeline:
+    """Reads one trace.
+
+    Attributes:
+        stretches: what was found, in no order.
+    """
+
+    def __init__(self, write: Write, trace: StallTrace, catalogue: Iterable[Cause], matcher: Matcher, tid: int | None) -> None:
+        """``tid``: the writer's thread, to tell its switches from others' on its CPU; None: all are its own."""
+        self.stretches: list[Stretch] = []
+        self.running = _Running()
+        self._write = write
+        self._trace = trace
+        self._matcher = matcher
+        self._tid = tid
+        self._begins, self._ends = _pairs(catalogue)
+        self._open: dict[str, list[_Open]] = {}
+        self._spinning: list[_Open] = []
+        self._off: _Off | None = None
+        self._announced: TraceEvent | None = None
+        self._certain_since_ns = trace.from_ns
+        for event in sorted(trace.events, key=lambda event: event.at_ns):
+            self._take(event)
+        self._finish()
+
+    def _take(self, event: TraceEvent) -> None:
+        name = event.name
+        if name == "lost":
+            self._lose(event)
+        elif name == "sched_switch":
+            self._switch(event)
+        elif name in _OUT:
+            self._bare_out(event)
+        elif name == "switch_in":
+            self._come_back(event.at_ns)
+        elif name in _WAKES:
+            if self._off is not None and self._off.woken_ns is None:
+                self._off.woken_ns = event.at_ns
+        elif name not in _OF_CPU:
+            # any other event happened in the writer's context: it has the CPU, whatever was lost
+            self._come_back(event.at_ns)
+            self._own(event)
+
+    def _own(self, event: TraceEvent) -> None:
+        self._announced = None
+        name = event.name
+        chain = plain_chain(event.chain)
+        if name == "contention_begin":
+            self._spinning.append(_Open(event, self._lock_cause(event, chain), _lock_evidence(event, chain), chain))
+        elif name == "contention_end":
+            self._end_of_spin(event)
+        elif name in self._begins:
+            # memory.high and the limit share their events: the chain tells
+            known = self._matcher.match(chain, Waiting.POINT)
+            self._open.setdefault(name, []).append(_Open(event, known.name if known else self._begins[name], name, chain))
+        elif name in self._ends:
+            self._end_of_pair(event)
+        elif name == "mm_vmscan_throttled":
+            delayed_ns = event.numbers.get("usec_delayed", 0) * 1_000
+            text = f"mm_vmscan_throttled {delayed_ns // 1000} us {event.texts.get('reason', '')}".rstrip()
+            self._add(max(event.at_ns - delayed_ns, self._trace.from_ns), event.at_ns, "reclaim_throttle", text, event, chain)
+        else:
+            self._announced = event
+
+    # switches
+
+    def _switch(self, event: TraceEvent) -> None:
+        if self._tid is not None and event.numbers.get("next_pid") == self._tid:
+            self._come_back(event.at_ns)
+            self.running.add(event)
+            return
+        if self._tid is not None and event.numbers.get("prev_pid", self._tid) != self._tid:
+            self.running.add(event)
+            return
+        if self._off is not None:
+            self._come_back(event.at_ns)
+        self.running.add(event)
+        state = event.numbers.get("prev_state")
+        self._off = self._gone(event, preempted=None if state is None else state in RUNNABLE, asleep=state == ASLEEP)
+
+    def _bare_out(self, event: TraceEvent) -> None:
+        preempted = event.name == "switch_out_preempted"
+        if self._off is None:
+            self._off = self._gone(event, preempted=preempted, asleep=False)
+        elif self._off.event.name == "sched_switch" and "prev_state" not in self._off.event.numbers and preempted:
+            self._off = self._gone(self._off.event, preempted=True, asleep=False)
+
+    def _gone(self, event: TraceEvent, *, preempted: bool | None, asleep: bool) -> _Off:
+        """The writer leaves its CPU."""
+        chain = plain_chain(event.chain)
+        if preempted:
+            by = _next_thread(event)
+            return _Off(event, _taken_by(event), _preemption(event, by), chain, by)
+        if asleep or (event.name == "switch_out" and not chain):
+            # asleep by its own will (the wait for the plan), or for a reason that is not recorded; see Verdict
+            announced = self._announced
+            if (
+                announced is not None
+                and not asleep
+                and (cause := self._matcher.match(plain_chain(announced.chain), Waiting.SLEEP))
+            ):
+                return _Off(event, cause.name, f"{announced.name}, then slept", plain_chain(announced.chain))
+            return _Off(event, "blocked", "slept, the reason was not recorded", chain, own_sleep=True)
+        if (cause := self._matcher.match(chain, Waiting.SLEEP)) is not None:
+            return _Off(event, cause.name, f"slept in {_where(chain)}", chain)
+        return _Off(event, "blocked", f"slept in {_where(chain)}" if chain else "slept", chain)
+
+    def _come_back(self, at_ns: int) -> None:
+        """The writer has its CPU again (at the latest now)."""
+        off, self._off = self._off, None
+        if off is None:
+            return
+        begin_ns = off.event.at_ns
+        if off.own_sleep and begin_ns < self._write.begin_ns:
+            self._late(off, at_ns)
+            return
+        woken_ns = off.woken_ns
+        runnable = off.cause in ("preempted", "rt_throttling")
+        if woken_ns is not None and not runnable and begin_ns < woken_ns < at_ns:
+            by = self.running.during(off.event.cpu, woken_ns, at_ns, self._tid or -1)
+            cause, text = _queueing(by)
+            self._add(woken_ns, at_ns, cause, text, off.event, (), by if by and by.pid != IDLE_PID else None)
+            at_ns = woken_ns
+        by = off.by
+        if runnable and (longest := self.running.during(off.event.cpu, begin_ns, at_ns, self._tid or -1)) is not None:
+            by = by if longest.pid in (IDLE_PID, -1) else longest
+        self._add(begin_ns, at_ns, off.cause, off.evidence, off.event, off.chain, by)
+
+    def _late(self, off: _Off, at_ns: int) -> None:
+        """The writer comes back from its wait for the plan: what lies behind the plan is lateness."""
+        planned_ns, woken_ns, event = self._write.planned_ns, off.woken_ns, off.event
+        by = self.running.during(event.cpu, planned_ns if woken_ns is None else woken_ns, at_ns, self._tid or -1)
+        if woken_ns is None:
+            cause, text = "late_timer", "asleep beyond its plan; when the timer fired was not recorded"
+            if by is not None and by.pid != IDLE_PID:
+                cause, text = _queueing(by)
+                self._add(planned_ns, at_ns, cause, text, event, (), by, Confidence.COINCIDED)
+            else:
+                self._add(planned_ns, at_ns, cause, text, event, ())
+            return
+        self._add(planned_ns, woken_ns, "late_timer", "its timer fired that late", event, ())
+        cause, text = _queueing(by)
+        self._add(max(planned_ns, woken_ns), at_ns, cause, text, event, (), by if by and by.pid != IDLE_PID else None)
+
+    # pairs
+
+    def _end_of_pair(self, event: TraceEvent) -> None:
+        begin_name, cause = self._ends[event.name]
+        stack = self._open.get(begin_name)
+        numbers = _numbers(event)
+        if stack:
+            opened = stack.pop()
+            text = f"{begin_name} to {event.name}{_numbers(opened.event) if begin_name in _NAMED_AT_BEGIN else numbers}"
+            self._add(opened.event.at_ns, event.at_ns, opened.cause, text, opened.event, opened.chain)
+        else:
+            chain = plain_chain(event.chain)
+            begun_ns = self._certain_since_ns
+            self._add(begun_ns, event.at_ns, cause, f"{event.name}{numbers}; its begin was not recorded", event, chain)
+
+    def _end_of_spin(self, event: TraceEvent) -> None:
+        address = event.numbers.get("lock_addr")
+        for i in range(len(self._spinning) - 1, -1, -1):
+            opened = self._spinning[i]
+            if address is None or opened.event.numbers.get("lock_addr") in (None, address):
+                del self._spinning[i:]
+                self._add(opened.event.at_ns, event.at_ns, opened.cause, opened.evidence, opened.event, opened.chain)
+                return
+
+    def _lock_cause(self, event: TraceEvent, chain: tuple[str, ...]) -> str:
+        cause = self._matcher.match(chain, Waiting.SPIN)
+        if cause is not None:
+            return cause.name
+        return "hard_irq" if on_interrupt(chain) else "other_lock"
+
+    # ends and losses
+
+    def _lose(self, event: TraceEvent) -> None:
+        """Records are missing before this one: nothing that was open is known to have lasted on."""
+        self._drop_open(event.at_ns, "until records were lost")
+        self._certain_since_ns = event.at_ns
+
+    def _finish(self) -> None:
+        self._drop_open(self._trace.to_ns, "its end was not recorded")
+
+    def _drop_open(self, at_ns: int, why: str) -> None:
+        opened = [*self._spinning, *(one for stack in self._open.values() for one in stack)]
+        for one in opened:
+            text = f"{one.evidence}; {why}"
+            self._add(one.event.at_ns, at_ns, one.cause, text, one.event, one.chain, confidence=Confidence.COINCIDED)
+        off = self._off
+        if off is not None and not (off.own_sleep and off.event.at_ns < self._write.begin_ns):
+            self._add(
+                off.event.at_ns, at_ns, off.cause, f"{off.evidence}; {why}", off.event, off.chain, off.by, Confidence.COINCIDED
+            )
+        self._spinning, self._open, self._off = [], {}, None
+
+    def _add(
+        self,
+        begin_ns: int,
+        end_ns: int,
+        cause: str,
+        evidence: str,
+        event: TraceEvent,
+        chain: tuple[str, ...],
+        by: Thread | None = None,
+        confidence: Confidence = Confidence.TRACED,
+    ) -> None:
+        if end_ns > begin_ns:
+            self.stretches.append(Stretch(begin_ns, end_ns, cause, confidence, evidence, event.name, chain, by))
+
+
+def _pairs(catalogue: Iterable[Cause]) -> tuple[Mapping[str, str], Mapping[str, tuple[str, str]]]:
+    """begin -> cause, and end -> (begin, cause)."""
+    pairs = [(pair, cause.name) for cause in catalogue for pair in cause.pairs]
+    return {pair.begin: name for pair, name in pairs}, {pair.end: (pair.begin, name) for pair, name in pairs}
+
+
+def _next_thread(event: TraceEvent) -> Thread | None:
+    pid = event.numbers.get("next_pid")
+    return None if pid is None or pid == IDLE_PID else Thread(pid, event.texts.get("next_comm", ""))
+
+
+def _taken_by(event: TraceEvent) -> str:
+    """A real-time writer that is still runnable gives way to an ordinary thread, or to none, only when it was throttled."""
+    own, other = event.numbers.get("prev_prio"), event.numbers.get("next_prio")
+    if own is not None and other is not None and own <= LOWEST_REAL_TIME < other:
+        return "rt_throttling"
+    return "preempted"
+
+
+def _preemption(event: TraceEvent, by: Thread | None) -> str:
+    who = f" by {by.comm or 'a thread'} ({by.pid})" if by is not None else ""
+    priority = event.numbers.get("next_prio")
+    return f"still runnable, CPU {event.cpu} taken{who}" + (f", priority {priority}" if priority is not None else "")
+
+
+def _queueing(by: Thread | None) -> tuple[str, str]:
+    if by is None:
+        return "run_queue", "awake, waiting for the CPU"
+    if by.pid == IDLE_PID:
+        return "idle_exit", "awake, but the idle CPU took that long to switch to it"
+    return "run_queue", f"awake, the CPU was with {by.comm or 'a thread'} ({by.pid})"
+
+
+def _lock_evidence(event: TraceEvent, chain: tuple[str, ...]) -> str:
+    lock = event.texts.get("lock")
+    return f"contention_begin to contention_end{f' on {lock}' if lock else ''} in {_where(chain)}"
+
+
+_MACHINERY = ("schedule", "__schedule", "io_schedule", "schedule_timeout", "preempt_schedule", "bit_wait", "out_of_line_wait")
+_SPINNING = (
+    "native_queued_",
+    "__pv_queued_",
+    "queued_",
+    "_raw_",
+    "pv_",
+    "rwsem_down_",
+    "rwbase_",
+    "mutex_",
+    "__mutex_",
+    "down_",
+    "up_",
+)
+
+
+def _where(chain: tuple[str, ...]) -> str:
+    """The two innermost functions that say something: not the scheduler, not the lock itself."""
+    telling = [frame for frame in chain if not frame.startswith((*_MACHINERY, *_SPINNING))]
+    return " < ".join((telling or list(chain))[:2]) or "the kernel"
+
+
+_NAMED_AT_BEGIN = ("irq_handler_entry", "mm_shrink_slab_start", "mm_vmscan_node_reclaim_begin")
+_TOLD = ("nr_reclaimed", "nid", "order", "irq", "nr_scanned", "status")
+_SOFTIRQS = ("HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU")
+"""Source: include/linux/interrupt.h."""
+
+
+def _numbers(event: TraceEvent) -> str:
+    told = [f"{name} {event.numbers[name]}" for name in _TOLD if name in event.numbers]
+    told += [f"{name} {text}" for name, text in event.texts.items()]
+    if event.name.startswith("softirq") and event.numbers.get("vec", -1) in range(len(_SOFTIRQS)):
+        told.append(_SOFTIRQS[event.numbers["vec"]])
+    return f" ({', '.join(told)})" if told else ""
