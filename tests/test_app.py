@@ -96,7 +96,7 @@ def source_of(app: WlatApp) -> Watched:
 
 
 async def ready(app: WlatApp, pilot: Pilot[Any]) -> None:
-    await until(pilot, lambda: app.mitigations.ready and app.nodes.ready)
+    await until(pilot, lambda: app.stalls.ready and app.nodes.ready)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -22,6 +22,7 @@ from textual.widgets import Static
 from wlat_tui.driver import TerminalDriver, TerminalGone
 from wlat_tui.frame import Frame
 from wlat_tui.keys.order import OrderedKeys
+from wlat_tui.keys.stalls import StallKeys
 from wlat_tui.keys.view import THEMES, ViewKeys
 from wlat_tui.link import LinkView
 from wlat_tui.mitigations import Mitigation, catalogue
@@ -33,13 +34,15 @@ from wlat_tui.panels.mitigations import MitigationsPanel
 from wlat_tui.panels.nodes import NodesPanel
 from wlat_tui.panels.panel import Panel
 from wlat_tui.panels.rows import RowsPanel
+from wlat_tui.panels.stalls import StallsPanel
 from wlat_tui.panels.status import StatusPanel
 from wlat_tui.pictures import save_new
 from wlat_tui.renderables.glyphs import ASCII, choose
 from wlat_tui.screens.details import DetailsScreen
 from wlat_tui.screens.dialogs import MitigationDialog
 from wlat_tui.screens.help import HelpScreen
-from wlat_tui.screens.layout import LEAST, arrange
+from wlat_tui.screens.layout import LEAST, Lower, arrange
+from wlat_tui.screens.lines import LinesScreen
 from wlat_tui.sources import ReadZones, Request, Source
 
 _LOW_BANDWIDTH_HZ = 1.0
@@ -47,7 +50,7 @@ _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
 
-class WlatApp(ViewKeys, OrderedKeys, App[int]):
+class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
     """One screen over one source of frames."""
 
     CSS_PATH = "wlat.tcss"
@@ -62,11 +65,13 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
         Binding("1", "panel('latency')", "Latency", tooltip="Go to the live latency", priority=True),
         Binding("2", "panel('nodes')", "Nodes", tooltip="Go to the nodes; Enter opens one", priority=True),
         Binding("3", "panel('mitigations')", "Mitigations", tooltip="Go to the mitigations; Enter opens one", priority=True),
+        Binding("5", "panel('stalls')", "Stalls", tooltip="Go to the stalls; Enter opens one", priority=True),
         Binding("d", "details", "Details", tooltip="Everything that is read: zones, reclaim counters, pressure, the writer"),
         Binding("z", "read_zones", "Read zones", tooltip="Read /proc/zoneinfo now (it prints under zone->lock)"),
         Binding("ctrl+p", "command_palette", "Palette", tooltip="Everything by name"),
         Binding("s", "save_picture", "Screenshot", tooltip="Save the screen as SVG; never overwrites a file"),
         *ViewKeys.KEYS,
+        *StallKeys.KEYS,
     ]
 
     def __init__(
@@ -93,9 +98,11 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
         self._glyphs = choose(ascii)
         self._picture_dir = picture_dir or user_state_path("wlat") / "screenshots"
         self._show_chart: bool | None = None
+        self._lower: Lower = "stalls"
         self._leaving = False
         self._cells = Size(0, 0)
         self._fresh = False
+        self._causes_told: set[str] = set()
         self._drawn_once = False
         self._sent_before = (0, 0)
         self._frames: AsyncIterator[Frame] | None = None
@@ -103,11 +110,15 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
         self.latency = LatencyPanel(id="latency")
         self.history = HistoryPanel(id="history")
         self.nodes = NodesPanel(id="nodes")
+        self.stalls = StallsPanel(id="stalls")
         self.mitigations = MitigationsPanel(
             catalogue() if mitigations is None else mitigations, source.read_only, id="mitigations"
         )
         self.keys = KeysPanel(id="keys")
-        self.panels: tuple[Panel, ...] = (self.status, self.latency, self.history, self.nodes, self.mitigations, self.keys)
+        self.panels: tuple[Panel, ...] = (
+            *(self.status, self.latency, self.history, self.nodes),
+            *(self.stalls, self.mitigations, self.keys),
+        )
 
     @property
     def terminal(self) -> TerminalDriver | None:
@@ -122,7 +133,9 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
         yield self.latency
         yield self.history
         with Container(id="lower"):
-            yield self.nodes
+            with Container(id="observed"):
+                yield self.nodes
+                yield self.stalls
             yield self.mitigations
         yield self.keys
         yield Static("", id="small")
@@ -133,7 +146,7 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
             self.terminal.ascii_only = self._glyphs is ASCII
         self._cells = self.size
         self.call_after_refresh(self._arrange)  # when the screen is mounted; a terminal need not report its size again
-        self.mitigations.focus()
+        self.stalls.focus()
         self._timer = self.set_interval(1 / self._hz, self.draw)
         self.run_worker(self._consume(), name="frames")
 
@@ -160,11 +173,12 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
         if not self._fresh or self._leaving:
             return
         top = self.screen_stack[-1] if self.screen_stack else None  # there is none while the app ends
-        if isinstance(top, (MitigationDialog, DetailsScreen)):
+        if isinstance(top, (MitigationDialog, LinesScreen)):
             top.follow()  # also in a paused view: what it says decides what is changed
         if self.paused:
             return
         self._fresh = False
+        self._tell_new_causes()
         self._count_sent(terminal)
         rows = self.nodes.row_count()
         for panel in self.panels:
@@ -204,6 +218,7 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
             self.mitigations.row_count,
             False if self._link.low_bandwidth else self._show_chart,
             self.nodes.opened,
+            self._lower,
         )
         base.set_class(plan is None, "tiny")
         for widget in (self.status, self.keys, base.query_one("#lower")):
@@ -219,18 +234,25 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
             (self.latency, plan.latency),
             (self.history, plan.history),
             (self.nodes, plan.nodes),
+            (self.stalls, plan.stalls),
             (self.mitigations, plan.mitigations),
         ):
             panel.display = rows > 0
             panel.styles.height = rows
+        for panel, other in ((self.stalls, self.mitigations), (self.mitigations, self.stalls)):
+            panel.behind = f"{other.key} {other.title}" if plan.shared else ""
+            if panel.display and not panel.ready and self._drawn_once:
+                panel.show(self.session)
         if self.history.display and not self.history.ready and self._drawn_once:
             self.history.show(self.session)
 
     # keys
 
     def action_help(self) -> None:
-        panels = (LatencyPanel, HistoryPanel, NodesPanel, MitigationsPanel)
-        self.push_screen(HelpScreen([("Keys", self.BINDINGS), ("In a list (nodes, mitigations)", RowsPanel.BINDINGS)], panels))
+        panels = (LatencyPanel, HistoryPanel, NodesPanel, StallsPanel, MitigationsPanel)
+        self.push_screen(
+            HelpScreen([("Keys", self.BINDINGS), ("In a list (nodes, stalls, mitigations)", RowsPanel.BINDINGS)], panels)
+        )
 
     def action_details(self) -> None:
         self.push_screen(DetailsScreen(self.session, self._glyphs))
@@ -243,8 +265,11 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
 
     def action_panel(self, name: str) -> None:
         panel = next(p for p in self.panels if p.id == name)
-        if panel is self.latency and not panel.display:
-            self._show_chart = None
+        if not panel.display:
+            if panel is self.latency:
+                self._show_chart = None
+            else:
+                self._lower = "stalls" if panel is self.stalls else "mitigations"
             self._arrange()
             self._catch_up(panel)
         self.screen.set_focus(panel)
@@ -274,7 +299,11 @@ class WlatApp(ViewKeys, OrderedKeys, App[int]):
         self.notify(f"Saved {path}", markup=False)
 
     def on_mitigations_panel_chosen(self, message: MitigationsPanel.Chosen) -> None:
-        dialog = MitigationDialog(message.mitigation, self.session, self.source.read_only)
+        self.open_mitigation(message.mitigation)
+
+    def open_mitigation(self, mitigation: Mitigation, suggested: str | None = None) -> None:
+        """Its dialog, with the suggested value chosen (not applied)."""
+        dialog = MitigationDialog(mitigation, self.session, self.source.read_only, suggested)
         self.push_screen(dialog, lambda request: self._ask(request) if request is not None else None)
 
     def _ask(self, request: Request) -> None:

@@ -21,6 +21,7 @@ _PLAIN: dict[Role, str] = {
     "worst": "bold",
     "mark": "bold",
     "scale": "bold",
+    **dict.fromkeys(("memory", "lock", "filesystem", "scheduler", "interrupt", "host"), "bold"),
 }
 """Without colour, weight alone must carry the meaning (NO_COLOR)."""
 _COLOURED: dict[Role, tuple[str, str]] = {
@@ -44,6 +45,17 @@ _COLOURED: dict[Role, tuple[str, str]] = {
 }
 
 
+_FAMILIES: dict[Role, tuple[str, str]] = {
+    # role: (for mixed colours, for the terminal's own): apart from each other and from good and bad in every theme
+    "memory": ("#b660e0", "ansi_bright_magenta"),
+    "lock": ("#e0902a", "ansi_bright_yellow"),
+    "filesystem": ("#3d8fe0", "ansi_bright_blue"),
+    "scheduler": ("#1fa8b8", "ansi_bright_cyan"),
+    "interrupt": ("#b08968", "ansi_yellow"),
+    "host": ("#8a93a6", "ansi_white"),
+}
+
+
 def role_styles(app: App[object]) -> dict[Role, Style]:
     """Styles for every role under the app's present theme."""
     if app.no_color:
@@ -51,8 +63,9 @@ def role_styles(app: App[object]) -> dict[Role, Style]:
     variables = app.theme_variables
     styles = {role: _style(variables.get(name, ""), more) for role, (name, more) in _COLOURED.items()}
     foreground, background = Color.parse(variables["foreground"]), Color.parse(variables["background"])
+    native = foreground.ansi is not None or background.ansi is not None
+    styles.update({role: _style(names[native], "bold") for role, names in _FAMILIES.items()})
     for role, share in _FADED.items():
-        native = foreground.ansi is not None or background.ansi is not None
         styles[role] = Style(dim=True) if native else Style(color=foreground.blend(background, share).rich_color)
     return styles
 

@@ -8,6 +8,7 @@ from wlat_tui.frame import Span
 from wlat_tui.model.series import aligned
 from wlat_tui.model.session import Session
 from wlat_tui.panels.panel import Panel
+from wlat_tui.renderables.causes import Marked
 from wlat_tui.renderables.history import HistoryView, canvas_cells, history
 from wlat_tui.renderables.latency_strip import short_span
 from wlat_tui.renderables.line import Line
@@ -23,13 +24,15 @@ class HistoryPanel(Panel):
     key: ClassVar[str] = "4"
     help: ClassVar[str] = (
         "Above: worst latency. Below: how far each node's free memory is above its low watermark; under 0 the kernel reclaims. "
-        "A vertical line is a mitigation that was switched. + and - zoom."
+        "A letter is a stall, by its cause (as in the live latency). A vertical line is a mitigation that was switched. "
+        "+ and - zoom."
     )
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self.span = Span.SERVICE
         """Which time of each write the upper plot shows."""
+        self._marked = Marked()
         self._zoom = SPANS_S.index(120)
         self._view: HistoryView | None = None
         self._drawn: list[Line] = []
@@ -87,10 +90,12 @@ class HistoryPanel(Panel):
         count = canvas_cells(max(20, self.size.width))
         begin_ns, end_ns = aligned(self._at_ns, SPANS_S[self._zoom] * 10**9, count)
         host = session.host
+        self._marked.take(session.explained)
+        latency = session.worst[self.span].columns(begin_ns, end_ns, count)
         by_headroom = sorted(session.nodes.values(), key=lambda n: (n.headroom_pages is None, n.headroom_pages or 0))
         self._view = HistoryView(
             span_ns=end_ns - begin_ns,
-            latency=session.worst[self.span].columns(begin_ns, end_ns, count),
+            latency=latency,
             headroom={
                 n.node: session.memory[n.node].columns(begin_ns, end_ns, count)
                 for n in by_headroom
@@ -98,4 +103,5 @@ class HistoryPanel(Panel):
             },
             page_bytes=1 if host is None else host.page_bytes,
             threshold_ns=session.settings.threshold_ns,
+            marks=self._marked.columns(latency, self.span, session.settings.threshold_ns),
         )

@@ -9,6 +9,7 @@ from wlat_tui.frame import Span, WriteClass
 from wlat_tui.model.series import Column, aligned
 from wlat_tui.model.session import Session
 from wlat_tui.panels.panel import Panel
+from wlat_tui.renderables.causes import Marked, families_in
 from wlat_tui.renderables.figures import TABLE_CELLS, Figures, table
 from wlat_tui.renderables.latency_strip import LABEL_CELLS, LogAxis, latency_strip, legend, short_span, swept, time_axis
 from wlat_tui.renderables.line import Line, Role, beside, first_fitting, merged
@@ -25,9 +26,10 @@ class LatencyPanel(Panel):
     title: ClassVar[str] = "Worst write() latency"
     key: ClassVar[str] = "1"
     help: ClassVar[str] = (
-        "Each bar is the slowest write of half a second. Red is over the threshold, the dashed line. v switches between "
-        "response (from when the write was planned to when it returned: waking up late and queueing count) and service (what "
-        "write() itself took). p99 means that 1 write in 100 took longer."
+        "Each bar is the slowest write of half a second. The dashed line is the threshold; a bar over it has the letter and "
+        "the colour of its cause: M memory, L lock, F filesystem, S scheduler, I interrupt, H host, ? unexplained. v switches "
+        "between response (from when the write was planned to when it returned: waking up late and queueing count) and service "
+        "(what write() itself took). p99 means that 1 write in 100 took longer."
     )
 
     def __init__(self, *, id: str) -> None:
@@ -35,6 +37,7 @@ class LatencyPanel(Panel):
         self.span = Span.SERVICE
         """Which time of each write the bars show."""
         self._axis = LogAxis()
+        self._marked = Marked()
         self._columns: list[Column] = []
         self._figures: Figures | None = None
         self._threshold_ns = 0
@@ -51,6 +54,7 @@ class LatencyPanel(Panel):
         self._worst_now_ns = {span: session.worst_now_ns(span) for span in Span}
         self._stalls, self._late_wakes = headline.stalls, headline.late_wakes
         self._inflight_ns = headline.inflight_ns
+        self._marked.take(session.explained)
         self._session, self._at_ns = session, session.now_ns
         self._cut(session, self._bar_cells(self.size.width))
         ever = session.worst_ever(Span.RESPONSE)
@@ -101,8 +105,9 @@ class LatencyPanel(Panel):
         wordings = [
             merged([*head, (stalls, stalls_role), *long, (" late wakes", "label")]),
             merged([*head, (stalls, stalls_role), *short, (" late", "label")]),
+            merged([*head, (stalls, stalls_role), (" stalls, ", "label"), (late, late_role), (" late", "label")]),
         ]
-        return first_fitting(wordings, self.size.width - len(self.title) - 12, self.glyphs.ellipsis)
+        return first_fitting(wordings, self.size.width - len(self.title) - 9, self.glyphs.ellipsis)
 
     def body(self, width: int, height: int) -> list[Line]:
         if self._figures is None or self._session is None:
@@ -125,8 +130,16 @@ class LatencyPanel(Panel):
 
     def _bars(self, height: int) -> list[Line]:
         columns = swept(self._columns, _COLUMN_NS) if self.low_bandwidth else self._columns
-        bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs)
+        marks = self._marked.columns(columns, self.span, self._threshold_ns)
+        bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs, marks)
         width_ns = len(columns) * _COLUMN_NS
-        gaps = any(column is not None and column.has_gap and column.max_ns is None for column in columns)
-        key = legend(f"worst {self.span.name.lower()} per {short_span(_COLUMN_NS)}", self._threshold_ns, self.glyphs, gaps)
+        seen = [column for column in columns if column is not None]
+        key = legend(
+            f"worst {self.span.name.lower()} per {short_span(_COLUMN_NS)}",
+            self._threshold_ns,
+            self.glyphs,
+            gaps=any(column.has_gap and column.max_ns is None for column in seen),
+            families=families_in(marks),
+            red=sum((column.max_ns or 0) > self._threshold_ns for column in seen) > len(marks),
+        )
         return [*bars, time_axis(len(columns), width_ns, key, swept=self.low_bandwidth)][:height]

@@ -47,6 +47,10 @@ class MitigationsPanel(RowsPanel):
         """Rows that the panel would like to have."""
         return len(self._mitigations)
 
+    def named(self, name: str) -> Mitigation | None:
+        """The listed mitigation of this name."""
+        return next((mitigation for mitigation in self._mitigations if mitigation.name == name), None)
+
     def take(self, session: Session) -> None:
         self._states = []
         for mitigation in self._mitigations:

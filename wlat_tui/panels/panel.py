@@ -34,6 +34,8 @@ class Panel(Widget, can_focus=True):
 
     glyphs: Glyphs = UNICODE
     low_bandwidth = False
+    behind = ""
+    """Key and title of the panel that takes turns with this one in its place; empty: none does."""
 
     class Activated(Message):
         """The user pressed Enter on (or clicked) a row of this panel."""
@@ -110,7 +112,8 @@ class Panel(Widget, can_focus=True):
     def _heading(self, width: int) -> Line:
         rule = self.glyphs.rule
         role: Role = "focus" if self.has_focus else "heading"
-        left: Line = ((f"{rule} ", "dim"), (f"{self.key} {self.title}", role), (" ", "dim"))
+        behind: Line = ((f" {self.glyphs.axis} {self.behind}", "label"),) if self.behind else ()
+        left: Line = ((f"{rule} ", "dim"), (f"{self.key} {self.title}", role), *behind, (" ", "dim"))
         right = self.remark()
         room = width - width_of(left) - width_of(right) - 2
         if room < 1:

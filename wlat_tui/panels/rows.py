@@ -30,6 +30,7 @@ class RowsPanel(Panel):
         """The item the cursor is on; a row shows ``columns`` of them."""
         self.columns = 1
         self._top = 0
+        self._header_rows = 0
 
     def rows(self, width: int) -> list[Line]:
         """Every row, whether it fits or not."""
@@ -51,14 +52,19 @@ class RowsPanel(Panel):
         """How many cells of its row the cursor covers."""
         return width
 
+    def header(self, width: int, height: int) -> list[Line]:
+        """Lines that stay above the rows, when *height* has room for them."""
+        return []
+
     def footer(self, width: int, height: int) -> list[Line]:
         """Lines that stay at the bottom, when *height* has room for them."""
         return []
 
     def body(self, width: int, height: int) -> list[Line]:
         rows = self.rows(width)
-        footer = self.footer(width, height)
-        room = max(1, height - len(footer))
+        header, footer = self.header(width, height), self.footer(width, height)
+        self._header_rows = len(header)
+        room = max(1, height - len(header) - len(footer))
         count = self.item_count(rows)
         self.cursor = max(0, min(self.cursor, count - 1))
         cursor_row = self.cursor // self.columns
@@ -80,7 +86,7 @@ class RowsPanel(Panel):
             whole_row = self.columns == 1 and self.has_focus and cursor_row == self._top + len(shown) - 1
             role: Role = "cursor" if whole_row else "label"
             shown[-1] = merged([*fit(shown[-1], width - len(note), self.glyphs.ellipsis), (note, role)])
-        return [*shown, *([()] * (room - len(shown))), *footer]
+        return [*header, *shown, *([()] * (room - len(shown))), *footer]
 
     async def on_key(self, event: events.Key) -> None:
         # Textual runs bindings for whatever has focus once the key has bubbled up; later keys of a burst may have moved it on
@@ -104,7 +110,7 @@ class RowsPanel(Panel):
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
-        if event.y >= 1:
+        if (row := event.y - 1 - self._header_rows) >= 0:
             column = min(self.columns - 1, event.x // self.item_cells(self.size.width))
-            self.cursor = (self._top + event.y - 1) * self.columns + column
+            self.cursor = (self._top + row) * self.columns + column
             self.action_activate()

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from wlat_tui.causes import Family
 from wlat_tui.model.series import Column, MemoryColumn
+from wlat_tui.renderables.causes import FAMILY_MARKS, families_in
 from wlat_tui.renderables.glyphs import ASCII, Glyphs
 from wlat_tui.renderables.latency_strip import LogAxis, short_span
 from wlat_tui.renderables.line import NODE_ROLES, Line, Role, Span, fit, merged
@@ -23,6 +25,8 @@ LABEL_CELLS = 7
 _RIGHT_AXIS_CELLS = 1
 _LATENCY, _THRESHOLD, _MARK, _ZERO = 9, 10, 11, 12
 _COLOURS: dict[int, Role] = {_LATENCY: "good", _THRESHOLD: "threshold", _MARK: "mark", _ZERO: "threshold"}
+_FAMILY_COLOURS = {family: 13 + number for number, family in enumerate(Family)}
+_COLOURS |= {colour: FAMILY_MARKS[family][1] for family, colour in _FAMILY_COLOURS.items()}
 _NODE_COLOUR = 21
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 _MOST_NODES = len(NODE_ROLES)
@@ -39,6 +43,8 @@ class HistoryView:
     """Per node, the tightest first."""
     page_bytes: int
     threshold_ns: int
+    marks: Mapping[int, Family] = field(default_factory=dict)
+    """Column -> family of its stall's cause."""
 
 
 def canvas_cells(width: int) -> int:
@@ -74,6 +80,7 @@ def _latency_plot(view: HistoryView, width: int, height: int, glyphs: Glyphs, ba
     xs, ys, joined = _pairs([(c.min_ns, c.max_ns) for c in view.latency], lambda ns: math.log10(max(ns, axis.floor_ns)))
     _threshold_line(figure, math.log10(view.threshold_ns), len(view.latency), _THRESHOLD)
     _draw(figure, xs, ys, joined, _LATENCY, glyphs)
+    _causes(figure, view, axis)
     low, high = round(math.log10(axis.floor_ns)), round(math.log10(axis.ceiling_ns))
     labels = axis.labels(max(2, (high - low) + 1))
     figure.ruler(1, 0).lim(low, high)
@@ -139,6 +146,16 @@ def _draw(figure: Any, xs: list[float], ys: list[float], joined: list[bool], col
     for index, connected in enumerate(joined):
         signal.line(index, connected)
     figure.draw(signal)
+
+
+def _causes(figure: Any, view: HistoryView, axis: LogAxis) -> None:
+    """The letter of each stall's family where its latency is."""
+    plotext = _plotext()
+    for family in families_in(view.marks):
+        xs = [x for x, found in view.marks.items() if found is family]
+        ys = [math.log10(max(view.latency[x].max_ns or 0, axis.floor_ns)) for x in xs]
+        marker = plotext.marker(FAMILY_MARKS[family][0], plotext.pixel(foreground=_FAMILY_COLOURS[family]))
+        figure.draw(figure.signal(xs, ys, marker=marker))
 
 
 def _threshold_line(figure: Any, y: float, count: int, colour: int) -> None:

@@ -7,10 +7,12 @@ by whole decades, when a write is off the top.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from wlat_tui.causes import Family
 from wlat_tui.model.series import Column
+from wlat_tui.renderables.causes import FAMILY_MARKS, FAMILY_WORDS
 from wlat_tui.renderables.glyphs import Glyphs
 from wlat_tui.renderables.line import Line, Role, Span, first_fitting, merged, width_of
 from wlat_tui.units import format_ns
@@ -19,6 +21,7 @@ FLOOR_NS = 10_000
 CEILING_NS = 100_000_000
 _LABELS = {10**e: f"{10 ** (e % 3)}{unit}" for e, unit in zip(range(3, 12), ["us"] * 3 + ["ms"] * 3 + ["s"] * 3, strict=True)}
 LABEL_CELLS = 6
+NO_MARKS: Mapping[int, Family] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,16 @@ class LogAxis:
 
 
 def latency_strip(
-    columns: Sequence[Column | None], height: int, axis: LogAxis, threshold_ns: int, glyphs: Glyphs
+    columns: Sequence[Column | None],
+    height: int,
+    axis: LogAxis,
+    threshold_ns: int,
+    glyphs: Glyphs,
+    marks: Mapping[int, Family] = NO_MARKS,
 ) -> list[Line]:
     """Bars of *columns* (None: nothing, the sweep's cursor), *height* rows, with labels at the left and the threshold line.
 
+    A bar over the threshold whose number is in *marks* has the colour of its cause's family, and the family's letter on top.
     A column that saw a write always shows at least the smallest glyph; one without data stays empty and a gap is drawn as one.
     """
     labels = axis.labels(height)
@@ -75,6 +84,13 @@ def latency_strip(
         base = (height - 1 - row) * steps
         for column, level in zip(columns, levels, strict=True):
             spans.append(_cell(column, level, base, row, row == threshold_row, threshold_ns, glyphs))
+        for x, family in marks.items():
+            letter, role = FAMILY_MARKS[family]
+            top = max(0, height - 1 - -(-levels[x] // steps))
+            if row == top:
+                spans[x + 2] = (letter, role)
+            elif row > top:
+                spans[x + 2] = (spans[x + 2][0], role)
         lines.append(merged(spans))
     return lines
 
@@ -121,13 +137,21 @@ def swept(columns: Sequence[Column], width_ns: int) -> list[Column | None]:
     return out
 
 
-def legend(what: str, threshold_ns: int, glyphs: Glyphs, gaps: bool = False) -> list[Line]:
-    """What bars, red and the dashes (and with ``gaps`` the crosses) mean, the longest wording first."""
+def legend(
+    what: str, threshold_ns: int, glyphs: Glyphs, gaps: bool = False, families: Sequence[Family] = (), red: bool = True
+) -> list[Line]:
+    """What bars, letters, red and the dashes (and with ``gaps`` the crosses) mean, the longest wording first."""
     bar: list[Span] = [(glyphs.levels[-1], "good"), (f" {what}", "label")]
-    red: list[Span] = [("  ", ""), (glyphs.levels[-1], "worst"), (" over threshold", "label")]
+    over: list[Span] = [("  ", ""), (glyphs.levels[-1], "worst"), (" over threshold", "label")] if red else []
+    causes: list[Span] = []
+    for family in families:
+        letter, role = FAMILY_MARKS[family]
+        causes += [("  ", ""), (letter, role), (f" {FAMILY_WORDS[family]}", "label")]
     line: list[Span] = [("  ", ""), (glyphs.threshold * 2, "threshold"), (f" threshold {format_ns(threshold_ns)}", "label")]
     gap: list[Span] = [("  ", ""), (glyphs.gap, "notice"), (" no writes", "label")] if gaps else []
-    wordings = [[*bar, *red, *line, *gap], [*bar, *red, *gap], [*bar, *gap], bar]
+    wordings = [[*bar, *causes, *over, *line, *gap], [*bar, *causes, *over, *gap], [*bar, *causes, *gap], [*bar, *gap], bar]
+    if causes:  # what the letters mean cannot be guessed, what a bar is can
+        wordings[3:3] = [[*causes[1:], *gap], causes[1:]]
     return [*(merged(wording) for wording in wordings), ()]
 
 

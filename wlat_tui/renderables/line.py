@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 Role = Literal[
     "", "dim", "label", "heading", "focus", "cursor", "good", "notice", "warn", "bad", "worst", "threshold", "scale", "mark",
     "node0", "node1", "node2", "node3", "node4", "node5",
+    "memory", "lock", "filesystem", "scheduler", "interrupt", "host",
 ]  # fmt: skip
 Span = tuple[str, Role]
 Line = tuple[Span, ...]

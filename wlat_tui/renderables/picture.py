@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     r"|(?P<text>[^\x00-\x1f\x7f]+)"
     r"|(?P<control>[\x00-\x1f\x7f])"
 )
+_CLIPBOARD = "\x1b]52;"
 _SYNC_ON, _SYNC_OFF = "\x1b[?2026h", "\x1b[?2026l"
 _JOIN_CELLS = 4
 """Repeating up to this many unchanged cells is cheaper than moving the cursor over them (4 to 8 bytes)."""
@@ -59,7 +60,7 @@ class Picture:
             elif kind == "control" and token.group() in "\r\n":
                 self._x = 0
                 self._y += token.group() == "\n"
-            elif kind != "osc":  # hyperlinks and titles are not drawn here
+            elif kind != "osc" or token.group().startswith(_CLIPBOARD):  # hyperlinks and titles are not drawn here
                 passed.append(token.group())
         return "".join(passed)
 

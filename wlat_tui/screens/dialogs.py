@@ -55,9 +55,10 @@ class MitigationDialog(ModalScreen[Request | None]):
         *(Binding(digit, f"type('{digit}')", "Type a value", show=False, priority=True) for digit in "0123456789"),
     ]
 
-    def __init__(self, mitigation: Mitigation, session: Session, read_only: str | None) -> None:
+    def __init__(self, mitigation: Mitigation, session: Session, read_only: str | None, suggested: str | None = None) -> None:
         super().__init__()
         self._mitigation = mitigation
+        self._suggested = suggested
         self._session = session
         self._read_only = read_only
         self._drawn: tuple[str, str] | None = None
@@ -94,6 +95,8 @@ class MitigationDialog(ModalScreen[Request | None]):
         values = [choice.value for choice in self._choices]
         if self._current in values:
             self.query_one(OptionList).highlighted = values.index(self._current)  # Enter alone changes nothing
+        if self._suggested in values:
+            self.query_one(OptionList).highlighted = values.index(self._suggested)
 
     def on_resize(self, event: events.Resize) -> None:
         self._divide(event.size.width, event.size.height)

@@ -1,0 +1,81 @@
+"""Keys for stalls, their causes and those who are suspected of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import App
+from textual.binding import Binding
+
+from wlat_tui.screens.cause_filter import CauseFilter
+from wlat_tui.screens.stall import StallScreen
+from wlat_tui.screens.suspects import SuspectsScreen
+from wlat_tui.units import format_ns
+
+if TYPE_CHECKING:
+    from wlat_tui.causes import Advice
+    from wlat_tui.mitigations import Mitigation
+    from wlat_tui.model.session import Session
+    from wlat_tui.panels.mitigations import MitigationsPanel
+    from wlat_tui.panels.stalls import StallsPanel
+    from wlat_tui.renderables.glyphs import Glyphs
+
+
+class StallKeys(App[int]):
+    """Part of `wlat_tui.app.WlatApp`."""
+
+    KEYS = [
+        Binding("n", "next_stall(1)", "Next stall", tooltip="Go to the next stall of the list (N: the one before)"),
+        Binding("N", "next_stall(-1)", "Previous stall", tooltip="Go to the previous stall of the list"),
+        Binding("slash", "filter_stalls", "One cause", tooltip="What each cause cost; list the stalls of one cause only"),
+        Binding("o", "sort_stalls", "Sort stalls", tooltip="List the newest stalls first, the slowest first, or by cause"),
+        Binding("w", "suspects", "Who", tooltip="Who disturbs the write path, and what cannot be seen here"),
+    ]
+
+    session: Session
+    stalls: StallsPanel
+    mitigations: MitigationsPanel
+    _glyphs: Glyphs
+    _causes_told: set[str]
+
+    def action_panel(self, name: str) -> None:
+        raise NotImplementedError
+
+    def open_mitigation(self, mitigation: Mitigation, suggested: str | None = None) -> None:
+        raise NotImplementedError
+
+    def action_next_stall(self, step: int) -> None:
+        self.action_panel("stalls")
+        self.stalls.action_move(step)
+
+    def action_filter_stalls(self) -> None:
+        self.action_panel("stalls")
+        self.push_screen(CauseFilter(self.session.top_causes, self.stalls.only), self._show_only)
+
+    def _show_only(self, choice: tuple[str | None] | None) -> None:
+        if choice is not None:
+            self.stalls.show_only(choice[0])
+
+    def action_sort_stalls(self) -> None:
+        self.action_panel("stalls")
+        self.stalls.next_order()
+
+    def action_suspects(self) -> None:
+        self.push_screen(SuspectsScreen(self.session, self._glyphs))
+
+    def on_stalls_panel_opened(self, message: StallsPanel.Opened) -> None:
+        self.push_screen(StallScreen(message.stall, self.stalls.listed, self.session, self._glyphs, self._open_switch))
+
+    def _open_switch(self, advice: Advice) -> None:
+        if advice.mitigation is not None and (mitigation := self.mitigations.named(advice.mitigation)) is not None:
+            self.open_mitigation(mitigation, advice.value)
+
+    def _tell_new_causes(self) -> None:
+        """Say once that stalls of a kind not seen before happen."""
+        for top in self.session.top_causes:
+            if top.cause.name in self._causes_told:
+                continue
+            self._causes_told.add(top.cause.name)
+            self.notify(
+                f"{format_ns(top.worst_ns)}: {top.cause.says}", title=f"New: {top.cause.title}", timeout=8, markup=False
+            )

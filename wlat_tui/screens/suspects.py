@@ -1,0 +1,74 @@
+"""Who disturbs the write path, and what cannot be seen here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+from typing import ClassVar
+
+from textual.binding import Binding
+
+from wlat_tui.causes import blind_causes
+from wlat_tui.model.suspects import Suspect, sentence
+from wlat_tui.renderables.line import Line, Role, merged
+from wlat_tui.screens.lines import LinesScreen
+from wlat_tui.units import format_ns
+
+_SHOWN = 20
+
+
+class SuspectsScreen(LinesScreen):
+    """Suspects with a sentence each; blind causes and watches with the command that helps."""
+
+    BINDINGS: ClassVar = [Binding("escape,q,w,enter", "dismiss", "Close")]
+    hint = "Up Down  scroll      Esc  close"
+
+    def lines(self, width: int) -> Iterable[Line]:
+        ranked = self._session.suspects.ranked()
+        yield (("Who disturbs the write path", "heading"),)
+        yield (("A stall that somebody overlapped need not be his fault; the stall itself says what was traced.", "label"),)
+        yield ()
+        if ranked:
+            yield ((f"  {'who':<18}{'did':<9}{'to':<24}{'count':>9}{'spent':>9}{'stalls':>8}{'of them':>9}", "label"),)
+        for suspect in ranked[:_SHOWN]:
+            yield from self._suspect(suspect, width)
+        if len(ranked) > _SHOWN:
+            yield ((f"  and {len(ranked) - _SHOWN} more", "dim"),)
+        if not ranked:
+            yield (("  nobody was seen so far", "dim"),)
+        yield ()
+        yield from self._blind(width)
+
+    def _suspect(self, suspect: Suspect, width: int) -> Iterator[Line]:
+        who = "wlat itself" if suspect.own else suspect.by.comm or f"pid {suspect.by.pid}"
+        role: Role = "dim" if suspect.own or not suspect.stalls else "warn"
+        count = f"{suspect.count:,}" if suspect.kind != "dirtied" else ""
+        row = f"{suspect.kind:<9}{suspect.what[:23]:<24}{count:>9}{format_ns(suspect.spent_ns):>9}{suspect.stalls:>8,}"
+        met = format_ns(suspect.stalled_ns) if suspect.stalls else "-"
+        yield merged([(f"  {who[:17]:<18}", role), (row, "dim" if suspect.own else ""), (f"{met:>9}", "")])
+        if not suspect.own:
+            text = sentence(suspect, self._session.stall_count)
+            yield from (((f"    {line}", "" if suspect.stalls else "dim"),) for line in wrap(text, max(20, width - 4)))
+
+    def _blind(self, width: int) -> Iterator[Line]:
+        yield (("What cannot be seen here", "heading"),)
+        tracer, watches = self._session.tracer, self._session.watches
+        if tracer is None:
+            yield (("  the writer is not traced: every cause is told from counters, as far as they go", "warn"),)
+        blind = blind_causes(tracer)
+        if blind:
+            names = ", ".join(cause.title for cause in blind)
+            yield from (((f"  {line}", ""),) for line in wrap(f"causes: {names}", max(20, width - 2)))
+            if tracer is not None and tracer.why:
+                yield from (((f"  {line}", "label"),) for line in wrap(f"because {tracer.why}", max(20, width - 2)))
+        if tracer is not None and tracer.fix:
+            yield merged([("  what helps: ", "label"), (tracer.fix, "heading")])
+        gone = [watch for watch in watches or () if not watch.armed]
+        for watch in gone:
+            yield from (((f"  {line}", ""),) for line in wrap(f"{watch.name}: {watch.why or 'not here'}", max(20, width - 2)))
+            if watch.fix and (tracer is None or watch.fix != tracer.fix):
+                yield merged([("    what helps: ", "label"), (watch.fix, "heading")])
+        if watches is None:
+            yield (("  disturbances by others: nothing looks for them", "dim"),)
+        if tracer is not None and not blind and not gone:
+            yield (("  nothing that wlat knows of", "good"),)
