@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
@@ -29,6 +30,16 @@ from wlat_tui.sources.scripted import Scenario, ScriptedSource
 WAIT_S = 20.0
 PICTURES_TEXTUAL = "8.2.8"
 SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+@pytest.fixture(autouse=True)
+def everywhere_the_same_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Times of day are shown as they are where wlat runs."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 class Watched(ScriptedSource):
@@ -132,13 +143,13 @@ async def test_a_storm_of_resizes_ends_in_a_whole_picture() -> None:
             await pilot.resize_terminal(width, height)
         await until(pilot, lambda: app.latency.size.width == 200)
         assert "now" in screen_text(app)
-        assert sum(panel.size.height for panel in (app.status, app.latency, app.history, app.nodes, app.keys)) == 60
+        assert sum(panel.size.height for panel in (app.status, app.latency, app.history, app.nodes, app.stalls, app.keys)) == 60
 
 
-@pytest.mark.parametrize(("key", "panel"), [("1", "latency"), ("2", "nodes"), ("3", "mitigations")])
+@pytest.mark.parametrize(("key", "panel"), [("1", "latency"), ("2", "nodes"), ("3", "mitigations"), ("5", "stalls")])
 async def test_a_number_goes_to_its_panel(key: str, panel: str) -> None:
     app = an_app()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await ready(app, pilot)
         await pilot.press("tab", key)
         assert app.focused is not None
@@ -149,7 +160,7 @@ async def test_a_number_and_enter_in_one_burst_open_something_in_that_panel() ->
     app = an_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await ready(app, pilot)
-        for key in ("2", "enter", "tab", "down", "enter"):
+        for key in ("2", "enter", "tab", "3", "down", "enter"):
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await until(pilot, lambda: isinstance(app.screen, MitigationDialog))
         assert app.nodes._open == {0}
@@ -316,7 +327,7 @@ async def test_keys_typed_behind_the_question_of_a_dialog_answer_it() -> None:
     async with app.run_test(size=(120, 40)) as pilot:
         await ready(app, pilot)
         app.mitigations.cursor = [m.name for m in app.mitigations._mitigations].index("drop_caches")
-        for key in ("enter", "enter", "y", "question_mark", "escape", "z"):
+        for key in ("3", "enter", "enter", "y", "question_mark", "escape", "z"):
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await until(pilot, lambda: len(source_of(app).requests) == 2)
         assert source_of(app).requests == [DropCaches(), ReadZones()]
@@ -612,7 +623,7 @@ async def settle(pilot: Pilot[Any]) -> None:
     assert isinstance(app, WlatApp)
     await ready(app, pilot)
     # a picture of headings alone would never change
-    shown = [app.latency, app.nodes, app.mitigations]
+    shown = [panel for panel in (app.latency, app.nodes, app.stalls, app.mitigations) if panel.display]
     await until(pilot, lambda: all(panel.size.height > 1 and len(panel._lines) == panel.size.height for panel in shown))
     await until(pilot, lambda: not app.history.display or len(app.history._lines) > 1)
 

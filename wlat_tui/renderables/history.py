@@ -150,7 +150,7 @@ def _draw(figure: Any, xs: list[float], ys: list[float], joined: list[bool], col
 
 def _causes(figure: Any, view: HistoryView, axis: LogAxis) -> None:
     """The letter of each stall's family where its latency is."""
-    plotext = _plotext()
+    plotext = plotting()
     for family in families_in(view.marks):
         xs = [x for x, found in view.marks.items() if found is family]
         ys = [math.log10(max(view.latency[x].max_ns or 0, axis.floor_ns)) for x in xs]
