@@ -21,6 +21,7 @@ struct wl_engine {
 	_Atomic pid_t writer_tid, precursor_tid, control_tid, reporter_tid, janitor_tid;
 	_Atomic int precursor_cpu, precursor_node;
 	_Atomic uint64_t resident_pages, resident_of_pages, precursor_busy_ns;
+	_Atomic uint32_t placed_pages, astray_pages;
 	pthread_t writer_thread, reporter_thread, janitor_thread, precursor_thread;
 };
 

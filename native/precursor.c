@@ -139,11 +139,32 @@ static int64_t resident(struct wl_engine *e, int fd, uint64_t at, uint64_t end)
 	return count;
 }
 
-/* How much of what was prepared is still there: of the next segment and of the rest of this one. */
-static void look_at_residency(struct wl_engine *e)
+/* Of some pages of [at, end), spread over it: how many are on a known node, and how many of these not on this one. Asks only
+ * (move_pages(2) without nodes moves nothing); a page that is not locked is not mapped here, and stays unknown. */
+static void look_where(struct wl_engine *e, const unsigned char *map, uint64_t at, uint64_t end, int node, uint32_t *placed, uint32_t *astray)
+{
+	enum { LOOKED_AT = 32 };
+	void *pages[LOOKED_AT];
+	int nodes[LOOKED_AT];
+	uint64_t first = at / e->page_bytes, count = end / e->page_bytes - first;
+	unsigned long n = 0;
+	for (; n < LOOKED_AT && n < count; n++)
+		pages[n] = (void *)(map + (first + n * count / (count < LOOKED_AT ? count : LOOKED_AT)) * e->page_bytes);
+	if (n == 0 || syscall(SYS_move_pages, 0, n, pages, NULL, nodes, 0) < 0)
+		return; /* a kernel without nodes */
+	for (unsigned long i = 0; i < n; i++) {
+		*placed += nodes[i] >= 0;
+		*astray += nodes[i] >= 0 && nodes[i] != node;
+	}
+}
+
+/* How much of what was prepared is still there, and where: of the next segment and of the rest of this one. */
+static void look_at_pages(struct wl_engine *e)
 {
 	struct wl_writer *w = &e->writer;
 	uint64_t there = 0, of = 0;
+	uint32_t placed = 0, astray = 0;
+	int node = atomic_load(&w->node);
 	pthread_mutex_lock(&e->segments.lock); /* so that none is closed meanwhile */
 	for (int i = 0; i < 2; i++) {
 		struct wl_segment *s = atomic_load(i ? &w->shelf.next : &w->shelf.current);
@@ -154,11 +175,15 @@ static void look_at_residency(struct wl_engine *e)
 		if (begin < end && pages >= 0) {
 			there += (uint64_t)pages;
 			of += (end + e->page_bytes - 1) / e->page_bytes - begin / e->page_bytes;
+			if (s->locked && node >= 0)
+				look_where(e, s->locked, begin, end, node, &placed, &astray);
 		}
 	}
 	pthread_mutex_unlock(&e->segments.lock);
 	atomic_store(&e->resident_pages, there);
 	atomic_store(&e->resident_of_pages, of);
+	atomic_store(&e->placed_pages, placed);
+	atomic_store(&e->astray_pages, astray);
 }
 
 /* Local memory would be this thread's, which runs on another node where the writer is pinned to all CPUs of its own. */
@@ -208,7 +233,7 @@ void *wl_precursor_main(void *engine)
 			atomic_store_explicit(&s->ready, true, memory_order_release);
 		}
 		if (wl_now() >= looked_at + LOOK_NS) {
-			look_at_residency(e);
+			look_at_pages(e);
 			looked_at = wl_now();
 		}
 	}

@@ -125,6 +125,8 @@ static void describe_files(struct wl_engine *e, struct wl_tick *t)
 	t->resident_pages = atomic_load(&e->resident_pages);
 	t->resident_of_pages = atomic_load(&e->resident_of_pages);
 	t->precursor_busy_ns = atomic_load(&e->precursor_busy_ns);
+	t->placed_pages = atomic_load(&e->placed_pages);
+	t->astray_pages = atomic_load(&e->astray_pages);
 }
 
 static size_t append_histograms(struct wl_tick *t, struct wl_interval *set, unsigned char *at)

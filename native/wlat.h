@@ -141,6 +141,8 @@ struct wl_tick {
 	uint64_t resident_pages;          /* of the pages asked about ... */
 	uint64_t resident_of_pages;       /* ... in the next prepared segment; both 0 when there is none */
 	uint64_t precursor_busy_ns;       /* time spent preparing, since start */
+	uint32_t placed_pages;            /* of some of the prepared pages the node is known ... */
+	uint32_t astray_pages;            /* ... and so many are not on the writer's */
 
 	uint32_t n_stalls;
 	uint32_t n_histograms;

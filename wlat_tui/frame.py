@@ -112,6 +112,10 @@ class Precursor:
     resident_pages: int | None
     resident_of_pages: int | None
     busy_ns: int
+    placed_pages: int | None = None
+    """Prepared pages that were looked at (a sample) and whose node is known; None: none is."""
+    astray_pages: int | None = None
+    """Those of them that are not on the writer's node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ def _precursor(raw: Any) -> Precursor:
         resident_pages=raw.resident_pages if known else None,
         resident_of_pages=raw.resident_of_pages if known else None,
         busy_ns=raw.precursor_busy_ns,
+        placed_pages=raw.placed_pages or None,
+        astray_pages=raw.astray_pages if raw.placed_pages else None,
     )
 
 

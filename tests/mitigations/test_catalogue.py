@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mitigations.tree import SETTINGS, VM, make_tree
-from wlat_tui.frame import Host, KnobState, Mode, NodeShape, Policy, Prewarm, Settings
+from wlat_tui.frame import Host, KnobState, Mode, NodeShape, Policy, Precursor, Prewarm, Settings
 from wlat_tui.mitigations import Mitigation, catalogue, knobs
 from wlat_tui.mitigations.zone_reclaim_mode import flip, label, reclaims_nothing
 from wlat_tui.model.session import Session
@@ -29,10 +29,12 @@ EVERY = pytest.mark.parametrize("mitigation", CATALOGUE.values(), ids=CATALOGUE)
 
 @dataclass
 class Writer:
-    """The two fields of WriterTick that mitigations look at."""
+    """The fields of WriterTick that mitigations look at."""
 
     cpu: int = 1
+    node: int = 1
     refused: dict[str, int] = field(default_factory=dict)
+    precursor: Precursor = field(default_factory=lambda: Precursor(Prewarm.WRITE, 0, 1, 1, 0, None, None, 0))
 
 
 @dataclass
@@ -338,3 +340,13 @@ def test_a_ratio_of_zero_is_put_back_although_the_kernel_zeroes_the_partner_only
     (root / "proc/sys/vm/dirty_bytes").write_text("100000000\n")
     knobs()["dirty_limit"].write("ratio 0", root)
     assert written == [("dirty_ratio", "1"), ("dirty_ratio", "0")]
+
+
+@pytest.mark.parametrize(("placed", "astray", "said"), [(32, 17, True), (32, 16, False), (32, 0, False), (None, None, False)])
+def test_prepared_pages_on_another_node_than_the_writer_are_said(placed: int | None, astray: int | None, said: bool) -> None:
+    ahead = replace(Writer().precursor, placed_pages=placed, astray_pages=astray)
+    state = CATALOGUE["prewarm"].unavailable(session(writer=Writer(precursor=ahead)))
+    assert (state is not None) is said
+    if state is not None:
+        assert state.refused, "it can still be switched off"
+        assert "17 of 32 prepared pages looked at are not on node 1" in state.reason

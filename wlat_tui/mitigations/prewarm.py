@@ -49,7 +49,7 @@ class Prewarm(WriterSetting):
         refused = 0 if session.writer is None else session.writer.refused.get("prewarm", 0)
         if refused in (errno.ENOMEM, errno.EPERM, errno.EAGAIN):  # what mlock(2) says at its limit
             return Unavailable(_NOT_LOCKED, "ulimit -l unlimited  # in a root shell, then start wlat there", refused=True)
-        return super().unavailable(session)
+        return super().unavailable(session) or _astray(session)
 
     def choices(self, session: Session) -> tuple[Choice, ...]:
         bytes_now = session.settings.prewarm_bytes
@@ -77,6 +77,21 @@ class Prewarm(WriterSetting):
         if size <= 0:
             raise ValueError("the distance must be more than 0 bytes; to stop prewarming choose off")
         return {"prewarm": method, "prewarm_bytes": size}
+
+
+def _astray(session: Session) -> Unavailable | None:
+    """Prepared, but in the wrong place: then every prepared write goes to another node's memory."""
+    tick = session.writer
+    if tick is None or not tick.precursor.placed_pages or not tick.precursor.astray_pages:
+        return None
+    placed, astray = tick.precursor.placed_pages, tick.precursor.astray_pages
+    if 2 * astray <= placed:
+        return None
+    why = (
+        f"{astray} of {placed} prepared pages looked at are not on node {tick.node}, where the writer runs: the memory policy "
+        "sends them elsewhere, or that node is full"
+    )
+    return Unavailable(why, None, refused=True)
 
 
 def _size(size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from wlat_tui.frame import WriteClass
+from wlat_tui.frame import Precursor, WriteClass
 from wlat_tui.model.nodes import NodeState
 from wlat_tui.model.session import Session
 from wlat_tui.units import format_bytes, format_ns
@@ -200,6 +200,7 @@ def writer_facts(session: Session) -> list[Facts]:
                 Fact("ahead", format_bytes(ahead.ahead_pages * tick.page_bytes)),
                 Fact("came late", f"{ahead.late:,}"),
                 Fact("resident", None if not of else f"{100 * (ahead.resident_pages or 0) / of:.0f}% of {of:,} pages", off),
+                Fact("on another node", _astray(ahead), off if not of else "the node of no prepared page is known"),
                 Fact("worked for", format_ns(ahead.busy_ns)),
             ),
         ),
@@ -214,6 +215,12 @@ def writer_facts(session: Session) -> list[Facts]:
             ),
         ),
     ]
+
+
+def _astray(ahead: Precursor) -> str | None:
+    if ahead.placed_pages is None or ahead.astray_pages is None:
+        return None
+    return f"{ahead.astray_pages} of {ahead.placed_pages} pages looked at"
 
 
 def _yes(value: bool | None) -> str | None:
