@@ -151,3 +151,15 @@ async def test_closing_twice_is_fine_and_leaves_no_engine(disk: Path) -> None:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
         assert source.farewell is None
+
+
+async def test_of_reports_that_queued_up_only_the_newest_carries_what_the_kernel_says_now(disk: Path) -> None:
+    async with running(disk) as (source, frames):
+        await first(frames, lambda frame: frame.writer is not None)
+        while source._tick.qsize() < 3:
+            await asyncio.sleep(SETTINGS.tick_ns / 1e9)
+        waiting = source._tick.qsize()
+        queued = [await anext(frames) for _ in range(waiting)]
+        assert all(frame.writer is not None for frame in queued)
+        assert [frame.nodes is None for frame in queued[:2]] == [True, True]
+        assert (await first(frames, lambda frame: frame.nodes is not None)).nodes

@@ -18,7 +18,7 @@ from wlat_tui.keeper_client import Knobs, ReadOnlyKnobs, open_knobs
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.difference import difference
-from wlat_tui.sources.readings import Readings
+from wlat_tui.sources.readings import NOTHING, Readings
 from wlat_tui.sudo import refusal
 
 NO_SEGMENT = 1
@@ -53,7 +53,7 @@ class LiveSource:
         self._marks: list[Mark] = []
         self._notices: list[str] = []
         self._settings_told = False
-        self._zones_asked = False
+        self._zones_asked = self._stalled = False
         self._closing = False
         self._seq: int | None = None
         self._costs = CostMeter()
@@ -176,8 +176,12 @@ class LiveSource:
             await asyncio.sleep(1)
 
     def _frame(self, begin_ns: int, now_ns: int, tick: WriterTick | None, missing: str | None) -> Frame:
-        reading = self._readings.read(now_ns, stalled=tick is not None and tick.stall_count > 0, zones_asked=self._zones_asked)
-        self._zones_asked = False
+        self._stalled |= tick is not None and tick.stall_count > 0
+        reading = NOTHING
+        # a report that others wait behind is of a moment that is over: what the kernel says now belongs to the newest
+        if self._tick.empty():
+            reading = self._readings.read(now_ns, stalled=self._stalled, zones_asked=self._zones_asked)
+            self._zones_asked = self._stalled = False
         knobs, self._knob_states = self._knob_states, None
         marks, self._marks = tuple(self._marks), []
         notices, self._notices = (*self._notices, *reading.notices), []

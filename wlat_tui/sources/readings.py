@@ -34,13 +34,16 @@ ZONES_ANYWAY_NS = 60 * SECOND_NS
 class Reading:
     """What was read for one frame; None: not this time, or this kernel does not have it."""
 
-    nodes: tuple[NodeSample, ...]
+    nodes: tuple[NodeSample, ...] | None
     zones: tuple[Zone, ...] | None
     vmstat: dict[str, int] | None
     pressure: tuple[Pressure, ...] | None
     host: Host | None
     """Set when it was never read or nodes came or went."""
     notices: tuple[str, ...]
+
+
+NOTHING = Reading(None, None, None, None, None, ())
 
 
 class Readings:
