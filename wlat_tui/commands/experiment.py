@@ -15,9 +15,13 @@ from click.core import ParameterSource
 from wlat_tui.commands.live import check_directory, choose_source, read_settings
 from wlat_tui.commands.record import default_path, facts
 from wlat_tui.commands.stopping import until_stopped
+from wlat_tui.compare.comparison import compare
+from wlat_tui.compare.spans import experiment_sides, read_side
+from wlat_tui.compare.text import lines as comparison_lines
 from wlat_tui.experiment.outcome import count_lines, phases_of
 from wlat_tui.experiment.plan import Plan, PlanError, find_plan, line_of, shipped
 from wlat_tui.experiment.run import Experiment, ExperimentError, orders
+from wlat_tui.frame import Span
 from wlat_tui.loads import LoadError
 from wlat_tui.options import DURATION, source_options
 from wlat_tui.sessions.recorder import Recorder
@@ -116,8 +120,13 @@ def results(path: Path, plan: Plan, why: str, warnings: list[str]) -> list[str]:
             f"  {len(found)} phases, seed {told['seed']}: " + "; ".join(", ".join(turn) for turn in told["order"]),
             f"  {why}",
             *(f"  note: {warning}" for warning in warnings),
-            *count_lines(recording),
         ]
+        order = [side.name for side in plan.sides]
+        chosen = sorted(experiment_sides(recording), key=lambda side: order.index(side.name))
+        sides = [read_side(recording, side, Span.SERVICE) for side in chosen]
+        for side in sides[1:]:
+            lines += ["", f"{side.name} against {sides[0].name}", *comparison_lines(compare(sides[0], side))]
+        lines += ["", *count_lines(recording)]
     return [*lines, f"  {format_bytes(path.stat().st_size)} in {path}"]
 
 

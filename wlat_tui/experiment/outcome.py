@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from wlat_tui.frame import Frame, Mark
+from wlat_tui.compare.spans import marks_of
+from wlat_tui.frame import Frame
 from wlat_tui.model.phases import Phase, phases
 from wlat_tui.sessions.recording import Recording
 
@@ -36,12 +37,6 @@ class Counts:
         for name in COUNTED:
             if name in first and name in last:
                 self.events[name] = self.events.get(name, 0) + last[name] - first[name]
-
-
-def marks_of(recording: Recording) -> list[Mark]:
-    """Every mark, in time order."""
-    columns = "at_ns, kind, name, before, after, text"
-    return [Mark(*row) for row in recording.rows(f"SELECT {columns} FROM mark ORDER BY frame, at_ns")]
 
 
 def phases_of(recording: Recording) -> tuple[Phase, ...]:
