@@ -16,6 +16,7 @@
 
 enum {
 	LEAVE_NS = 250000000, /* for a writer inside write(); then the process ends without it */
+	NAP_STEP_NS = 50000000,
 	CLOCK_READS = 1000,
 	PIPE_BYTES = 256 * 1024, /* about 25 ticks of the usual size: a screen that hangs for some seconds loses none */
 };
@@ -30,11 +31,9 @@ struct wl_settings wl_engine_settings(struct wl_engine *e)
 
 void wl_nap_until(struct wl_engine *e, uint64_t ns)
 {
-	struct timespec t = {.tv_sec = (time_t)(ns / WL_NS_PER_S), .tv_nsec = (long)(ns % WL_NS_PER_S)};
-	pthread_mutex_lock(&e->nap_lock);
-	while (!atomic_load(&e->leaving) && pthread_cond_timedwait(&e->nap, &e->nap_lock, &t) == 0)
-		;
-	pthread_mutex_unlock(&e->nap_lock);
+	uint64_t now;
+	while ((now = wl_now()) < ns && !atomic_load(&e->leaving))
+		wl_sleep_until(ns - now > NAP_STEP_NS ? now + NAP_STEP_NS : ns);
 }
 
 static struct wl_cpus writer_cpus(const struct wl_engine *e, const struct wl_settings *s)
@@ -129,10 +128,8 @@ static struct wl_engine *create(int dir_fd, int out_fd, const struct wl_settings
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->segments.work, &monotonic);
-	pthread_cond_init(&e->nap, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	pthread_mutex_init(&e->segments.lock, NULL);
-	pthread_mutex_init(&e->nap_lock, NULL);
 	pthread_mutex_init(&e->settings_lock, NULL);
 	e->segments.dir_fd = dir_fd;
 	e->out_fd = out_fd;
@@ -232,10 +229,7 @@ static void leave(struct wl_engine *e)
 	e->segments.leaving = true;
 	pthread_cond_signal(&e->segments.work);
 	pthread_mutex_unlock(&e->segments.lock);
-	pthread_mutex_lock(&e->nap_lock);
 	atomic_store(&e->leaving, true);
-	pthread_cond_broadcast(&e->nap);
-	pthread_mutex_unlock(&e->nap_lock);
 	pthread_join(e->reporter_thread, NULL);
 	pthread_join(e->janitor_thread, NULL);
 	pthread_join(e->precursor_thread, NULL);

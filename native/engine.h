@@ -16,8 +16,6 @@ struct wl_engine {
 
 	int out_fd;
 	_Atomic bool leaving;
-	pthread_mutex_t nap_lock;
-	pthread_cond_t nap; /* ends every nap when leaving */
 	_Atomic bool writer_gone; /* both sets are the reporter's now */
 	uint64_t clock_ns, page_bytes, cpu_base_ns;
 	_Atomic pid_t writer_tid, precursor_tid, control_tid, reporter_tid, janitor_tid;
@@ -33,7 +31,7 @@ struct wl_settings wl_engine_settings(struct wl_engine *engine);
 /* Sends a wl_tick per tick_ns until leaving, and one last with what is left. */
 void *wl_reporter_main(void *engine);
 
-/* Sleep on CLOCK_MONOTONIC until a moment or until leaving, whichever comes first. */
+/* Sleep on CLOCK_MONOTONIC until a moment or until leaving, whichever comes first (looked at every 50 ms). */
 void wl_nap_until(struct wl_engine *engine, uint64_t ns);
 
 /* Put every thread on the CPUs the settings ask for. Also called when the writer has moved to another node. */

@@ -178,4 +178,61 @@ uint64_t wl_histogram_total(const uint64_t *counts);
  * Fills service and wake counts[wl_bucket_count()]; runs for duration_ns. */
 int wl_bare_run(int dir_fd, const struct wl_settings *settings, uint64_t duration_ns, uint64_t *service_counts, uint64_t *wake_counts);
 
+/* The watcher: who else touches what the write path depends on. */
+
+/* Masks of fanotify(7), which are the kernel's ABI. */
+enum wl_touch { WL_ACCESS = 0x1, WL_MODIFY = 0x2, WL_CLOSED = 0x18, WL_OPENED = 0x20, WL_OVERFLOW = 0x4000 };
+
+/* What one process did to a marked file or to a child of a marked directory since the last reading; like doings are merged. */
+struct wl_touched {
+	uint32_t mask; /* enum wl_touch */
+	int32_t pid;   /* in our pid namespace; 0: in one that is not visible from here */
+	char name[56]; /* of the child; empty for a marked file */
+};
+
+/* How events refer to what was touched. By handle costs nothing (proc: since 6.7); by descriptor the kernel opens the file once per event, and
+ * wl_touch_read closes it; by child also names a marked directory's children (proc: since 6.7). */
+enum wl_touch_naming { WL_BY_DESCRIPTOR, WL_BY_HANDLE, WL_BY_CHILD };
+
+/* A new fanotify group, which never blocks and never asks anybody's permission; its descriptor, or -errno. */
+int wl_touch_open(enum wl_touch_naming naming);
+/* Mark a file, or with children the files in a directory. Opens nothing. */
+int wl_touch_mark(int fd, const char *path, uint32_t mask, int children);
+/* Take at most n; returns how many, 0 when there is nothing. */
+int wl_touch_read(int fd, struct wl_touched *touched, uint32_t n);
+
+/* One process as the kernel told of it while it lived: fork, exec, exit. 0: not seen. */
+struct wl_life {
+	int32_t pid, parent;
+	uint64_t fork_ns, exec_ns, exit_ns;
+	uint64_t named_ns; /* when it got this name */
+	char comm[16];
+};
+
+/* A probe was hit. */
+struct wl_hit {
+	uint64_t at_ns;
+	int32_t pid, tid;
+	uint32_t tag; /* as given to wl_births_probe */
+};
+
+/* Births, names and deaths of all processes, from one perf ring per CPU; a table of the newest 16384 pids. Needs CAP_PERFMON. */
+struct wl_births;
+/* NULL and *error = -errno where that is refused. */
+struct wl_births *wl_births_open(const uint32_t *cpus, uint32_t n, int *error);
+/* Add an event (perf type and config; name: function of a kprobe, or NULL; filter: NULL or as in tracefs) on every CPU. It ends with us.
+ * at_once: every hit makes the descriptors readable, else only a ring that fills. */
+int wl_births_probe(struct wl_births *births, uint32_t type, uint64_t config, const char *name, const char *filter, uint32_t tag, int at_once);
+/* Descriptors to poll; returns how many there are. */
+uint32_t wl_births_fds(const struct wl_births *births, int32_t *fds, uint32_t n);
+/* Take in all that the rings hold; hits come in no order between CPUs. Returns how many hits were put there; those beyond n are lost. */
+uint32_t wl_births_drain(struct wl_births *births, struct wl_hit *hits, uint32_t n);
+/* 0 when this pid was not seen, or has been pushed out by newer ones. */
+int wl_births_find(const struct wl_births *births, int32_t pid, struct wl_life *life);
+/* Records and hits lost since the start. */
+uint64_t wl_births_lost(const struct wl_births *births);
+void wl_births_close(struct wl_births *births);
+/* Descriptor of the root of a tracefs: the mounted one, else one of our own that is attached nowhere and gone when closed. -errno. */
+int wl_tracefs_open(void);
+
 #endif

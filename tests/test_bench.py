@@ -43,24 +43,15 @@ def columns(line: str) -> tuple[str, float, float]:
 def test_fidelity_compares_both_sides_and_takes_turns(disk: Path) -> None:
     said: list[str] = []
     lines = fidelity.run(disk, 1.0, 2, said.append, warm_up_s=0.2)
-    turns = ["bare loop", "under screen", "beside screen"]
-    assert [line.split(", ")[1] for line in said] == [*turns, *turns[::-1]]
+    assert [line.split(", ")[1] for line in said] == ["bare loop", "under screen", "under screen", "bare loop"]
     figures = {name: (bare, shown) for name, bare, shown in map(columns, lines[2:8])}
     assert list(figures) == [f"{span} {part}" for span in ("service", "wake") for part in ("p50", "p99", "p99.9")]
     for side in (0, 1):
         service = [figures[f"service {part}"][side] for part in ("p50", "p99", "p99.9")]
         assert 0 < service[0] < 1000
         assert service == sorted(service)
-    beside = {name: shown for name, _, shown in map(columns, lines[9:15])}
-    assert list(beside) == list(figures)
-    assert beside["service p50"] > 0
     assert sum("target" in line for line in lines) == 6
     assert os.listdir(disk) == []
-
-
-def test_a_program_that_is_interrupted_while_it_starts_ends_in_order() -> None:
-    with pytest.raises(KeyboardInterrupt), MeasuredTerminal([sys.executable, "-c", "import time; time.sleep(600)"]):
-        raise KeyboardInterrupt
 
 
 def test_under_the_screen_every_planned_write_is_accounted_for(disk: Path) -> None:

@@ -1,4 +1,4 @@
-"""How wlat asks sudo for its two privileged processes, and what sudo means when it refuses."""
+"""How wlat asks sudo for its three privileged processes, and what sudo means when it refuses."""
 
 from __future__ import annotations
 

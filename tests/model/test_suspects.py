@@ -24,7 +24,7 @@ def a_read(
 
 
 def a_stall(begin_ns: int, ns: int = 4 * MS) -> Write:
-    return a_write(begin_ns, ns)
+    return a_write(begin_ns, ns, wake_ns=0)
 
 
 def test_a_loop_of_short_lived_readers_is_one_suspect_and_its_shell_the_one_to_stop() -> None:

@@ -130,8 +130,7 @@ class MeasuredTerminal:
             elif time.monotonic() > deadline:
                 os.kill(self._pid, signal.SIGKILL)
                 deadline += LEAVE_S
-        # -SIGTERM: it was told to end before it had come to catch that
-        if self._status not in (0, 128 + signal.SIGTERM, -signal.SIGTERM):
+        if self._status not in (0, 128 + signal.SIGTERM):
             raise BenchError(f"'{self._command}' ended with status {self._status}: {self._last_words()}")
 
     def _take(self, seconds: float) -> bool:

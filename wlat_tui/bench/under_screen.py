@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,29 +23,6 @@ class UnderScreen:
     counts: dict[str, int]
     """writes, covered_ns, and whatever was lost, by name."""
     sent_bytes: int
-
-
-@contextlib.contextmanager
-def screen_beside(directory: Path, at_most_s: float) -> Iterator[None]:
-    """A full screen at 120x40 whose writer writes once a second, from its first picture on. Raises BenchError when it fails."""
-    with tempfile.TemporaryDirectory() as scratch:
-        child = [sys.executable, "-m", "wlat_tui.bench.screen_child", str(directory), str(10**9), "0", str(at_most_s)]
-        with MeasuredTerminal([*child, str(Path(scratch) / "result.json")]) as terminal:
-            terminal.wait_for({"screen": ("Worst write() latency",)}, START_S)
-            # somebody must take what it sends while the caller is busy
-            done = threading.Event()
-
-            def take() -> None:
-                while not done.is_set():
-                    terminal.drain(0.2)
-
-            reading = threading.Thread(target=take)
-            reading.start()
-            try:
-                yield
-            finally:
-                done.set()
-                reading.join()
 
 
 def under_screen(directory: Path, interval_ns: int, warm_up_s: float, seconds: float) -> UnderScreen:

@@ -1,4 +1,4 @@
-"""``wlat sudoers``: print the lines that let ``wlat --sudo`` start its engine and its keeper, and nothing else, as root."""
+"""``wlat sudoers``: print the lines that let ``wlat --sudo`` start engine, keeper and watcher, and nothing else, as root."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from wlat_tui.engine_client import engine_command
 from wlat_tui.keeper_client import keeper_command, sudoers_line, unsafe_install, wlat_path
+from wlat_tui.watch_client import watcher_command
 
 
 @click.command()
@@ -28,6 +29,6 @@ def sudoers(user: str | None) -> None:
         raise click.UsageError("root needs no sudoers line: name an ordinary user with --user NAME")
     if (danger := unsafe_install()) is not None:
         raise click.ClickException(danger)
-    click.echo(f"# for {wlat_path()} --sudo: these two commands, with these arguments and no others")
-    for command in (engine_command(), keeper_command()):
+    click.echo(f"# for {wlat_path()} --sudo: these three commands, with these arguments and no others")
+    for command in (engine_command(), keeper_command(), watcher_command()):
         click.echo(sudoers_line(command, name))

@@ -71,11 +71,7 @@ def read_target(directory: Path, root: Path = ROOT) -> Target | None:
         OSError: the directory cannot be opened, or a kernel file cannot be read.
     """
     directory = directory.absolute()
-    mounts = read_mounts(root)
-    if mounts is None:
-        return None
-    mount = _by_id(directory, mounts) if root == ROOT else None
-    mount = mount or _by_path(directory, mounts)
+    mount = find_mount(directory, root)
     if mount is None:
         return None
     queue = _queue(mount, root)
@@ -88,6 +84,15 @@ def read_target(directory: Path, root: Path = ROOT) -> Target | None:
         stable_writes=_flag(queue, "stable_writes"),
         rotational=_flag(queue, "rotational"),
     )
+
+
+def find_mount(directory: Path, root: Path = ROOT) -> Mount | None:
+    """The mount a directory is on; None without /proc. Raises OSError as `read_target` does."""
+    directory = directory.absolute()
+    mounts = read_mounts(root)
+    if mounts is None:
+        return None
+    return (_by_id(directory, mounts) if root == ROOT else None) or _by_path(directory, mounts)
 
 
 def disk_refusal(target: Target) -> str | None:

@@ -37,3 +37,11 @@ def read_stat(pid: int | str, root: Path = ROOT) -> ProcessStat | None:
     """None when the process is gone or not visible here (pid "self" works). Raises OSError."""
     text = read_text(root / f"proc/{pid}/stat")
     return None if text is None else parse_stat(text)
+
+
+def process_of(tid: int, root: Path = ROOT) -> int | None:
+    """The process a thread belongs to; None when it is gone or not visible here. Source: Tgid of /proc/TID/status."""
+    for line in (read_text(root / f"proc/{tid}/status") or "").splitlines():
+        if line.startswith("Tgid:"):
+            return int(line.split()[1])
+    return None

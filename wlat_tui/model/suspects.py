@@ -51,7 +51,7 @@ class Suspect:
     processes: int
     """Different pids seen; many, where each lives for one read only."""
     stalls: int
-    """Stalls that its doings overlapped in time."""
+    """Stalls, late wakes included, that its doings overlapped in time."""
     stalled_ns: int
     """How long they did."""
     own: bool
@@ -60,7 +60,7 @@ class Suspect:
     def to_stop(self) -> Thread:
         """Whom to stop: itself, or its parent where new processes keep coming."""
         by = self.by
-        if self.processes < 2 or by.parent_pid in _NOBODY or not by.parent:
+        if self.processes < 2 or self.kind == "dirtied" or by.parent_pid in _NOBODY or not by.parent:
             return by
         assert by.parent_pid is not None
         return Thread(by.parent_pid, by.parent.split(" ")[0].rpartition("/")[2], by.parent, by.container)
@@ -140,7 +140,8 @@ class Suspects:
 
 
 def _key(d: Disturbance) -> tuple[object, ...]:
-    who = d.by.parent if d.by.parent_pid not in _NOBODY and d.by.parent else d.by.command
+    by_parent = d.kind != "dirtied" and d.by.parent_pid not in _NOBODY and d.by.parent
+    who = d.by.parent if by_parent else d.by.command
     name = d.by.comm.partition("/")[0] if d.by.comm.startswith("kworker") else d.by.comm
     return d.kind, d.what, d.own, d.by.container, name, who
 
@@ -149,11 +150,13 @@ def _meet(record: _Record, d: Disturbance, stalls: Sequence[Write]) -> None:
     """Count the stalls among these that the disturbance overlaps; each once, and no longer than it lasted."""
     at = bisect_left(stalls, d.begin_ns, key=lambda stall: stall.end_ns)
     for stall in stalls[at:]:
-        if stall.begin_ns > d.end_ns:
+        # time spent queueing behind an earlier stall is that one's
+        since_ns = stall.begin_ns if stall.backlog else stall.planned_ns
+        if since_ns > d.end_ns:
             break
-        ns = min(stall.end_ns, d.end_ns) - max(stall.begin_ns, d.begin_ns)
+        ns = min(stall.end_ns, d.end_ns) - max(since_ns, d.begin_ns)
         before = record.met.get(stall.begin_ns)
-        after = min(stall.service_ns, (before or 0) + ns)
+        after = min(stall.end_ns - since_ns, (before or 0) + ns)
         old = record.suspect
         record.suspect = replace(old, stalls=old.stalls + (before is None), stalled_ns=old.stalled_ns + after - (before or 0))
         record.met[stall.begin_ns] = after

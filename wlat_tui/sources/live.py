@@ -14,12 +14,14 @@ from pathlib import Path
 
 from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
-from wlat_tui.keeper_client import Knobs, ReadOnlyKnobs, open_knobs
+from wlat_tui.keeper_client import Keeper, Knobs, ReadOnlyKnobs, open_knobs
+from wlat_tui.kernel.process import process_of
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.difference import difference
 from wlat_tui.sources.readings import NOTHING, Readings
 from wlat_tui.sudo import refusal
+from wlat_tui.watch_client import Told, Watcher
 
 NO_SEGMENT = 1
 """enum wl_trouble: no file to write to."""
@@ -30,12 +32,12 @@ RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 
 
 def privilege(sudo: bool) -> str:
-    """What engine and keeper run as."""
+    """What engine, keeper and watcher run as."""
     return "root" if os.geteuid() == 0 else "sudo" if sudo else "user"
 
 
 class LiveSource:
-    """Frames of this host. One per process: it owns the engine and the keeper."""
+    """Frames of this host. One per process: it owns the engine, the keeper and the watcher."""
 
     def __init__(self, settings: Settings, directory: Path, *, read_only: bool, sudo: bool) -> None:
         self.description = "live"
@@ -48,6 +50,8 @@ class LiveSource:
         self._readings = Readings(directory, privilege(sudo))
         self._engine: Engine | None = None
         self._knobs: Knobs | None = None
+        self._watcher = Watcher(directory, sudo=sudo)
+        self._engine_pids: tuple[int, int | None] = 0, None
         self._knob_states: Mapping[str, KnobState] | None = None
         self._tick: asyncio.Queue[WriterTick | str] = asyncio.Queue()
         self._marks: list[Mark] = []
@@ -71,6 +75,8 @@ class LiveSource:
             working = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_knobs())]
             while not self._closing:
                 arrived = await self._next_tick()
+                if len(working) == 2 and self._seq is not None:  # once there are figures to look at
+                    working.append(asyncio.create_task(self._watcher.keep()))
                 for task in working:
                     if task.done() and not task.cancelled():
                         task.result()  # a defect there must not look like a quiet engine
@@ -106,7 +112,7 @@ class LiveSource:
         self._closing = True
         engine, self._engine = self._engine, None
         knobs, self._knobs = self._knobs, None
-        ending = [part for part in (engine and engine.stop(), knobs and knobs.close()) if part]
+        ending = [part for part in (engine and engine.stop(), knobs and knobs.close(), self._watcher.close()) if part]
         for ended in await asyncio.gather(*ending, return_exceptions=True):
             if isinstance(ended, BaseException):
                 raise ended
@@ -186,6 +192,8 @@ class LiveSource:
         marks, self._marks = tuple(self._marks), []
         notices, self._notices = (*self._notices, *reading.notices), []
         told, self._settings_told = self._settings_told, True
+        seen, unseen = self._take_watched(tick)
+        notices += unseen
         return Frame(
             begin_ns=begin_ns if tick is None else tick.begin_ns,
             end_ns=now_ns if tick is None else tick.end_ns,
@@ -198,16 +206,27 @@ class LiveSource:
             zones=reading.zones,
             vmstat=reading.vmstat,
             pressure=reading.pressure,
+            cpu_times=reading.cpu_times,
+            disturbances=seen.disturbances,
+            watches=seen.watches,
             knobs=knobs,
             cost=self._costs.take(now_ns, tick, self._readings.spent_ns),
             marks=marks,
-            losses=self._losses(tick),
+            losses=self._losses(tick, seen.lost),
             notices=notices,
         )
 
-    def _losses(self, tick: WriterTick | None) -> Mapping[str, int]:
+    def _take_watched(self, tick: WriterTick | None) -> tuple[Told, tuple[str, ...]]:
+        """What the watcher saw, after telling it which processes are wlat's own and where the writer runs."""
+        if tick is not None and tick.tid != self._engine_pids[0]:
+            self._engine_pids = tick.tid, process_of(tick.tid)
+        keeper = self._knobs.pid if isinstance(self._knobs, Keeper) else None
+        self._watcher.own(frozenset(pid for pid in (self._engine_pids[1], keeper) if pid is not None), self._settings.cpus)
+        return self._watcher.take()
+
+    def _losses(self, tick: WriterTick | None, disturbances: int) -> Mapping[str, int]:
         """What this report says was dropped."""
-        losses: Counter[str] = Counter()
+        losses: Counter[str] = Counter(disturbances=disturbances)
         if tick is not None:
             if self._seq is not None and tick.seq > self._seq + 1:
                 losses["late_ticks"] = tick.seq - self._seq - 1

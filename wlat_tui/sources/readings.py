@@ -1,7 +1,7 @@
 """When each kernel file is read: often what costs nobody anything, rarely what holds a lock.
 
 | every tick          | nodeN/vmstat                       | no lock                                             |
-| once a second       | /proc/vmstat, PSI, watermark knobs, kswapd | per-CPU sums, a mutex nobody waits for      |
+| once a second       | /proc/vmstat, /proc/stat, PSI, watermark knobs, kswapd | per-CPU sums, a mutex nobody waits for |
 | rarely              | /proc/zoneinfo                     | zone->lock, interrupts off, while it prints a zone  |
 """
 
@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from wlat_tui.evidence import CpuTime
 from wlat_tui.frame import Host, Kswapd, NodeSample, Pressure, Zone
 from wlat_tui.kernel import ROOT
+from wlat_tui.kernel.cpu_times import CpuTimes
 from wlat_tui.kernel.host import read_host
 from wlat_tui.kernel.kswapd import KswapdStat
 from wlat_tui.kernel.node_vmstat import NodeVmstat
@@ -38,12 +40,13 @@ class Reading:
     zones: tuple[Zone, ...] | None
     vmstat: dict[str, int] | None
     pressure: tuple[Pressure, ...] | None
+    cpu_times: tuple[CpuTime, ...] | None
     host: Host | None
     """Set when it was never read or nodes came or went."""
     notices: tuple[str, ...]
 
 
-NOTHING = Reading(None, None, None, None, None, ())
+NOTHING = Reading(None, None, None, None, None, None, ())
 
 
 class Readings:
@@ -55,6 +58,7 @@ class Readings:
         self._privilege = privilege
         self._nodes = NodeVmstat(root)
         self._vmstat = Vmstat(root) if (root / "proc/vmstat").exists() else None
+        self._cpu_times = CpuTimes(root) if (root / "proc/stat").exists() else None
         self._zoneinfo = Zoneinfo(root) if (root / "proc/zoneinfo").exists() else None
         self._kswapd = KswapdStat(root)
         self._seen_nodes: tuple[int, ...] | None = None
@@ -70,7 +74,7 @@ class Readings:
         """Read what is due at *now_ns* (CLOCK_MONOTONIC). A file that cannot be read becomes a notice, once."""
         notices: list[str] = []
         began_ns = time.perf_counter_ns()
-        vmstat = pressure = zones = host = None
+        vmstat = pressure = cpu_times = zones = host = None
         kswapds: Mapping[int, Kswapd] | None = None
         knobs_changed = False
         if now_ns - self._second_ns >= SECOND_NS:
@@ -79,6 +83,8 @@ class Readings:
                 vmstat = self._vmstat.rows() if self._vmstat else None
             with self._noticing(notices):
                 pressure = read_pressure(self._root)
+            with self._noticing(notices):
+                cpu_times = self._cpu_times.read() if self._cpu_times else None
             with self._noticing(notices):
                 kswapds = self._kswapd.read(self._with_memory) if self._with_memory else None
             with self._noticing(notices):
@@ -100,7 +106,7 @@ class Readings:
             with self._noticing(notices):
                 zones = self._zoneinfo.table().zones
         self.spent_ns += time.perf_counter_ns() - began_ns
-        return Reading(nodes, zones, vmstat, pressure, host, tuple(notices))
+        return Reading(nodes, zones, vmstat, pressure, cpu_times, host, tuple(notices))
 
     def set_privilege(self, privilege: str) -> None:
         """What engine and keeper turned out to run as; the next reading tells it with the host."""
@@ -109,7 +115,7 @@ class Readings:
     def close(self) -> None:
         self._nodes.close()
         self._kswapd.close()
-        for file in (self._vmstat, self._zoneinfo):
+        for file in (self._vmstat, self._cpu_times, self._zoneinfo):
             if file:
                 file.close()
 
