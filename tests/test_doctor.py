@@ -134,6 +134,9 @@ CASES: list[tuple[str, dict[str, str], State, str]] = [
     ("slabinfo readers", _process(70, "node_exporter", "--collector.slabinfo"), State.HAZARD, "node_exporter"),
     ("slabinfo readers", _process(70, "prometheus-node-exporter", "--collector.zoneinfo"), State.OK, "none"),
     ("slabinfo readers", _process(70, "pmlogger", "-N"), State.DEGRADED, "pmlogger"),
+    ("slabinfo readers", _process(70, "collectl", "-D"), State.DEGRADED, "slabs once a minute"),
+    ("slabinfo readers", _process(70, "telegraf"), State.DEGRADED, "inputs.slab"),
+    ("suspects", {}, State.OK, "not tried"),
 ]
 
 
@@ -290,3 +293,10 @@ def test_every_other_host_gets_a_whole_report(tmp_path: Path) -> None:
                 (tmp_path / host.name / name).symlink_to(host / name)
         (tmp_path / host.name / "proc").exists() or (tmp_path / host.name / "proc").mkdir()
         assert len(examine(Subject(Path("/"), tmp_path / host.name))) == len(CHECKS)
+
+
+def test_what_can_be_watched_here_is_tried_and_nothing_stays_armed() -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    (finding,) = (found for found in examine(Subject(Path("/"))) if found.name == "suspects")
+    assert finding.here.startswith(("all watched: reads of slabinfo", "blind to "))
+    assert sorted(os.listdir("/proc/self/fd")) == before

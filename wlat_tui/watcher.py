@@ -260,6 +260,18 @@ class _RunDelay:
             self._fd = -1
 
 
+def survey(wish: Wish) -> tuple[Watch, ...]:
+    """What could be watched here now; nothing stays armed."""
+    fd_in, fd_out = os.pipe()
+    try:
+        watcher = Watcher(wish, fd_in, fd_out)
+        watcher.close()
+    finally:
+        os.close(fd_in)
+        os.close(fd_out)
+    return watcher.watches
+
+
 def _first_line() -> bytes:
     line = b""
     while not line.endswith(b"\n") and len(line) < LONGEST_LINE_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wlat_tui.doctor import memory, privileges, readers, storage, timing, tracing
+from wlat_tui.doctor import memory, privileges, readers, storage, timing, tracing, watches
 from wlat_tui.doctor.finding import Check, Finding, State, Subject
 
 CHECKS: dict[str, Check] = {
@@ -37,6 +37,7 @@ CHECKS: dict[str, Check] = {
     "stable writes": storage.stable_writes,
     "disk space": storage.space,
     "slabinfo readers": readers.slabinfo_readers,
+    "suspects": watches.watches,
 }
 """In the order they are shown."""
 

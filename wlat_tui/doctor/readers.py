@@ -57,6 +57,9 @@ READERS = (
     ),
     Reader("slabinfo.plugin", "is netdata's collector for it", "sudo kill {pid}  # and set slabinfo = no in netdata.conf"),
     Reader("pmlogger", "logs it if pmlogconf found mem.slabinfo readable", "sudo systemctl stop pmlogger", surely=False),
+    Reader("pmdalinux", "reads it if a client asks for mem.slabinfo", "sudo systemctl stop pmcd", surely=False),
+    Reader("collectl", "logs slabs once a minute as a service (-s+YZ)", "take Y out of -s in collectl.conf", surely=False),
+    Reader("telegraf", "reads it if inputs.slab is configured (since 1.23)", "take inputs.slab out", surely=False),
     Reader("traced_probes", "reads it if a trace asks for it (since 2026)", "take slabinfo out of the trace", surely=False),
     Reader("ss", "reads it if its iproute2 is old", "stop what runs ss, or upgrade iproute2", surely=False, daemon=False),
 )
