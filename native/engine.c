@@ -65,6 +65,9 @@ static void apply(struct wl_engine *e, const struct wl_settings *s)
 	pthread_mutex_lock(&e->settings_lock);
 	e->settings = *s;
 	pthread_mutex_unlock(&e->settings_lock);
+	/* first, so that nothing is missed where the writer is about to go */
+	struct wl_cpus cpus = writer_cpus(e, s);
+	wl_tracer_follow(&e->tracer, &cpus, s->trace);
 	wl_engine_place_threads(e);
 	atomic_store(&e->refused[WL_REQ_FIFO], wl_place_priority(atomic_load(&e->writer_tid), s->fifo_priority));
 	atomic_store(&e->refused[WL_REQ_DMA_LATENCY], wl_dma_latency_hold(s->dma_latency_us));
@@ -157,6 +160,8 @@ static int start(struct wl_engine *e)
 		return -error; /* the process ends with it: see wl_engine_run */
 	while (atomic_load(&e->writer_tid) == 0 || atomic_load(&e->precursor_tid) == 0)
 		wl_sleep_until(wl_now() + 100000);
+	if ((error = wl_tracer_init(&e->tracer, atomic_load(&e->writer_tid))) != 0)
+		return error;
 	apply(e, &settings); /* also moves this thread, so that those it starts now are born off the writer's CPU */
 	if ((error = pthread_create(&e->janitor_thread, NULL, wl_janitor_main, e)) != 0)
 		return -error;
@@ -257,6 +262,7 @@ static int run(int dir_fd, int in_fd, int out_fd, int signal_fd)
 		return result; /* some threads run: the caller ends the process */
 	}
 	wl_segments_close(&e->segments);
+	wl_tracer_close(&e->tracer);
 	wl_dma_latency_close();
 	munmap(e, sizeof *e);
 	return result;

@@ -3,11 +3,13 @@
 #define WL_ENGINE_H
 
 #include "place.h"
+#include "tracer.h"
 #include "writer.h"
 
 struct wl_engine {
 	struct wl_writer writer;
 	struct wl_segments segments;
+	struct wl_tracer tracer;
 
 	pthread_mutex_t settings_lock;
 	struct wl_settings settings; /* in force or on its way; under settings_lock */

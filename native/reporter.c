@@ -15,6 +15,8 @@ enum {
 	NUDGE_MARGIN_NS = 2000000,    /* a sleeping writer is not woken closer than this before its next write */
 	TROUBLE_SHOWN_NS = 10000000,  /* x 1000: how long a writeback error stays visible */
 	LAST_WORDS_NS = 100000000,    /* for the final report, when nobody may be reading any more */
+	LOOK_NS = 50000000,           /* how soon after a stall its records are saved from being overwritten */
+	LEAST_TRACE_BYTES = 4096,     /* a trace cut to less than this is not worth its place */
 };
 
 struct report {
@@ -25,13 +27,20 @@ struct report {
 	uint64_t next_planned_ns; /* of the writer, when it handed the last interval over */
 	uint64_t empty_until_ns;  /* reported without numbers because there were none */
 	uint32_t taken;           /* intervals taken from the writer */
+
+	unsigned char *evidence; /* n_traces wl_trace with their records, for the next message */
+	size_t evidence_bytes;
+	uint32_t n_traces, examined; /* examined: place in the writer's ring of the first stall without a trace */
+	uint64_t traces_lost;
+	uint32_t tracer_version; /* of the description sent last */
 };
 
 /* The largest message: everything touched and a full ring. Reserved, not used: pages come with the first byte. */
 static size_t largest_message(void)
 {
 	size_t histogram = sizeof(struct wl_histogram_head) + WL_BUCKETS * sizeof(struct wl_bucket);
-	return sizeof(struct wl_tick) + WL_STALL_RING * sizeof(struct wl_write) + WL_SPANS * WL_CLASSES * histogram;
+	return sizeof(struct wl_tick) + WL_STALL_RING * sizeof(struct wl_write) + WL_SPANS * WL_CLASSES * histogram + WL_TRACE_BYTES +
+	       WL_TRACER_BYTES;
 }
 
 /* CLOCK_BOOTTIME runs on while the machine is suspended, CLOCK_MONOTONIC does not. */
@@ -150,6 +159,44 @@ static size_t append_histograms(struct wl_tick *t, struct wl_interval *set, unsi
 	return bytes;
 }
 
+/* Save what the kernel said about the stalls that have come since, whether or not their interval is reported soon. */
+static void examine(struct report *r)
+{
+	struct wl_ring *ring = &r->engine->writer.ring;
+	uint32_t head = atomic_load_explicit(&ring->head, memory_order_acquire), tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint64_t interval_ns = head == r->examined ? 0 : wl_engine_settings(r->engine).interval_ns;
+	if ((int32_t)(r->examined - tail) < 0)
+		r->examined = tail;
+	for (; r->examined != head; r->examined++) {
+		size_t room = WL_TRACE_BYTES - r->evidence_bytes;
+		if (room > WL_STALL_TRACE_BYTES)
+			room = WL_STALL_TRACE_BYTES;
+		if (room < LEAST_TRACE_BYTES) {
+			r->traces_lost++;
+			continue;
+		}
+		size_t bytes = wl_tracer_copy(&r->engine->tracer, &ring->slots[r->examined % WL_STALL_RING], interval_ns,
+					      r->evidence + r->evidence_bytes, room);
+		r->evidence_bytes += bytes;
+		r->n_traces += bytes > 0;
+	}
+}
+
+static size_t append_evidence(struct report *r, struct wl_tick *t, unsigned char *at)
+{
+	size_t bytes = r->evidence_bytes;
+	memcpy(at, r->evidence, bytes);
+	t->n_traces = r->n_traces;
+	t->traces_lost = r->traces_lost;
+	r->evidence_bytes = r->n_traces = 0;
+	r->traces_lost = 0;
+	if (r->tracer_version != r->engine->tracer.version) {
+		t->tracer_bytes = (uint32_t)wl_tracer_describe(&r->engine->tracer, at + bytes, &r->tracer_version);
+		bytes += t->tracer_bytes;
+	}
+	return bytes;
+}
+
 /* set: the interval to report and empty, or NULL when the writer has not answered. */
 static void compose(struct report *r, struct wl_interval *set)
 {
@@ -182,6 +229,7 @@ static void compose(struct report *r, struct wl_interval *set)
 	describe_writer(e, &t);
 	describe_trouble(e, &t, now);
 	describe_files(e, &t);
+	examine(r);
 	size_t bytes = sizeof t;
 	if (set) {
 		/* those of this interval come first in the ring; the next one's may follow already */
@@ -191,6 +239,7 @@ static void compose(struct report *r, struct wl_interval *set)
 		bytes += append_histograms(&t, set, r->message + bytes);
 		wl_interval_clear(set);
 	}
+	bytes += append_evidence(r, &t, r->message + bytes);
 	t.bytes = (uint32_t)bytes;
 	memcpy(r->message, &t, sizeof t);
 	r->begin_ns = t.end_ns;
@@ -212,8 +261,9 @@ static int drain(struct report *r, uint64_t until)
 		uint64_t now = wl_now();
 		if (now >= until)
 			return 0;
+		examine(r);
 		struct pollfd out = {.fd = r->engine->out_fd, .events = POLLOUT};
-		poll(&out, 1, (int)((until - now) / 1000000 + 1));
+		poll(&out, 1, (int)((until - now > LOOK_NS ? LOOK_NS : until - now) / 1000000 + 1));
 	}
 	return 0;
 }
@@ -260,6 +310,15 @@ static struct wl_interval *await_answer(struct report *r, uint64_t asked_for)
 	return set;
 }
 
+static void nap(struct report *r, uint64_t until)
+{
+	uint64_t now;
+	while ((now = wl_now()) < until && !atomic_load(&r->engine->leaving)) {
+		wl_nap_until(r->engine, until - now > LOOK_NS ? now + LOOK_NS : until);
+		examine(r);
+	}
+}
+
 static void take(struct report *r, struct wl_interval *set)
 {
 	compose(r, set);
@@ -288,20 +347,22 @@ static void last_words(struct report *r)
 void *wl_reporter_main(void *engine)
 {
 	struct wl_engine *e = engine;
-	struct report r = {.engine = e, .message = malloc(largest_message()), .begin_ns = wl_now()};
+	struct report r = {.engine = e, .message = malloc(largest_message()), .evidence = malloc(WL_TRACE_BYTES), .begin_ns = wl_now()};
+	bool able = r.message && r.evidence;
 	uint64_t tick = wl_engine_settings(e).tick_ns, due = r.begin_ns + tick;
 	prctl(PR_SET_NAME, "wlat-reporter");
 	atomic_store(&e->reporter_tid, gettid());
 	r.boottime_lead_ns = wl_clock_ns(CLOCK_BOOTTIME) - r.begin_ns;
-	while (r.message && !atomic_load(&e->leaving)) {
+	while (able && !atomic_load(&e->leaving)) {
 		if (drain(&r, due) < 0)
 			break; /* the reader is gone: in_fd ends too, the control thread sees it */
 		if (r.taken == atomic_load(&e->writer.swaps) && r.sent == r.bytes)
 			atomic_store_explicit(&e->writer.swap_at_ns, due, memory_order_release);
-		wl_nap_until(e, due);
+		nap(&r, due);
 		if (atomic_load(&e->leaving))
 			break;
 		note_suspend(&r);
+		wl_tracer_follow(&e->tracer, NULL, wl_engine_settings(e).trace); /* somebody may have moved the writer */
 		if (r.sent == r.bytes)
 			take(&r, await_answer(&r, due));
 		r.seq++;
@@ -310,10 +371,11 @@ void *wl_reporter_main(void *engine)
 		due = fresh == tick && due + 2 * tick > now ? due + tick : now + fresh;
 		tick = fresh;
 	}
-	while (!atomic_load(&e->writer_gone) && r.message)
+	while (!atomic_load(&e->writer_gone) && able)
 		wl_sleep_until(wl_now() + 1000000);
-	if (r.message)
+	if (able)
 		last_words(&r);
 	free(r.message);
+	free(r.evidence);
 	return NULL;
 }

@@ -25,6 +25,10 @@ enum wl_limits {
 	WL_CPU_WORDS = 64,              /* 4096 CPUs */
 	WL_NODE_WORDS = 16,             /* 1024 nodes */
 	WL_STALL_RING = 1024,           /* stalls kept until the reporter takes them; more are counted as lost */
+	WL_PROBES = 64,                 /* tracepoints looked at, at most */
+	WL_STALL_TRACE_BYTES = 65536,   /* kernel evidence of one stall, and of all stalls of one tick, at most */
+	WL_TRACE_BYTES = 262144,
+	WL_TRACER_BYTES = 131072,       /* of a description of the tracer */
 };
 
 /* Three populations. A write that touches no new page cannot meet page allocation or reclaim; only about 1 in 19 writes of 220 B does. */
@@ -38,6 +42,12 @@ enum wl_mode { WL_SLEEP, WL_SPIN };
 enum wl_prewarm { WL_PREWARM_OFF, WL_PREWARM_FALLOCATE, WL_PREWARM_READ, WL_PREWARM_WRITE };
 
 enum wl_policy { WL_POLICY_DEFAULT, WL_POLICY_LOCAL, WL_POLICY_BIND, WL_POLICY_PREFER, WL_POLICY_INTERLEAVE };
+
+/* Whether the kernel is asked why a write stalled: not, by what costs next to nothing, by all that is known (trace_events.c). */
+enum wl_trace_mode { WL_TRACE_OFF, WL_TRACE_ON, WL_TRACE_DEEP };
+
+/* How much it tells: see TraceLevel in wlat_tui/evidence.py. */
+enum wl_trace_level { WL_LEVEL_NOTHING, WL_LEVEL_SWITCHES, WL_LEVEL_CHAINS, WL_LEVEL_FULL };
 
 /* What a setting or a privilege can be refused for; index of wl_tick.refused, value 0 or errno. */
 enum wl_request { WL_REQ_CPUS, WL_REQ_POLICY, WL_REQ_FIFO, WL_REQ_DMA_LATENCY, WL_REQ_MLOCK, WL_REQ_TIMERSLACK, WL_REQ_PREWARM, WL_REQUESTS };
@@ -63,6 +73,8 @@ struct wl_settings {
 	uint32_t policy;           /* enum wl_policy, of writer and precursor */
 	uint32_t fifo_priority;    /* 0 = SCHED_OTHER, else SCHED_FIFO 1..50 */
 	int32_t dma_latency_us;    /* held in /dev/cpu_dma_latency; -1 = not held */
+	uint32_t trace;            /* enum wl_trace_mode */
+	uint32_t reserved;
 	uint64_t cpus[WL_CPU_WORDS];          /* writer's CPUs; all zero = every CPU it was started with */
 	uint64_t policy_nodes[WL_NODE_WORDS]; /* for BIND, PREFER, INTERLEAVE */
 };
@@ -90,7 +102,36 @@ struct wl_bucket {
 	uint32_t count;
 };
 
-/* One report: this struct, then n_stalls wl_write, then n_histograms (head + buckets). */
+/* What the kernel did around one stall: this head, then `bytes` of perf records (perf_event_open(2)), newest first. Samples carry
+ * IDENTIFIER | TID | TIME | CPU, CALLCHAIN where a probe asks for it, RAW on level FULL; their IDENTIFIER is the place of the probe in
+ * the last description, other records end with TID | TIME | CPU | IDENTIFIER. */
+struct wl_trace {
+	uint64_t planned_ns;    /* the stall's; it may be listed a tick later */
+	uint64_t from_ns, to_ns; /* every record of this span was kept; from_ns is late when the ring had been overwritten already */
+	uint32_t lost;          /* records lost in it */
+	uint32_t bytes;
+};
+
+/* One thing looked for. */
+struct wl_probe {
+	char name[48];  /* subsystem:event */
+	int32_t error;  /* 0: armed; else the errno that says why it is blind (EXDEV: only seen where whole CPUs are watched) */
+	uint16_t deep;  /* looked at in WL_TRACE_DEEP only */
+	uint16_t chain; /* its samples carry CALLCHAIN */
+	uint32_t format_bytes;
+};
+
+/* How the writer is traced: this, n_probes wl_probe, then their formats (tracefs's text of the fields) one after the other. */
+struct wl_tracer_head {
+	uint32_t level, mode;
+	uint32_t whole_cpus; /* 1: events of the writer's CPUs, 0: of its thread */
+	uint32_t cpus, cpus_blind;
+	int32_t error;       /* errno: why there is no ring on the thread, or on one of its CPUs */
+	uint32_t n_probes;
+};
+
+/* One report: this struct, then n_stalls wl_write, n_histograms (head + buckets), n_traces (head + records), and last
+ * tracer_bytes of a description of the tracer, when that has changed. */
 struct wl_tick {
 	uint32_t magic; /* WL_TICK_MAGIC */
 	uint32_t bytes; /* of the whole message */
@@ -146,6 +187,9 @@ struct wl_tick {
 
 	uint32_t n_stalls;
 	uint32_t n_histograms;
+	uint32_t n_traces;
+	uint32_t tracer_bytes;
+	uint64_t traces_lost;   /* stalls whose records did not fit into the report */
 };
 
 /* Run the engine on the directory dir_fd until in_fd ends, SIGTERM or SIGINT: blocks; starts and joins all its threads.
@@ -159,6 +203,12 @@ const char *wl_settings_refuse(const struct wl_settings *settings);
 /* Keep only what the engine needs (CAP_SYS_NICE, CAP_IPC_LOCK, CAP_PERFMON, CAP_SYS_RESOURCE) and become this user: files are then opened with the
  * user's own rights. Called once, by root, before wl_engine_run. */
 int wl_become(uint32_t uid, uint32_t gid);
+
+/* Read what tracefs says about the tracepoints, while there are rights to: before wl_become. -errno: none is readable. */
+int wl_trace_prepare(void);
+
+/* Try on the calling thread what can be traced here; ret takes the description (WL_TRACER_BYTES), nothing stays open. */
+int wl_trace_try(unsigned char *ret, uint32_t *ret_bytes);
 
 /* HDR layout: 1 ns units, 2048 sub-buckets (3 significant digits), up to 1 h; larger values land in the last bucket (the exact
  * worst is kept apart). */

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from wlat_tui.frame import HistogramDelta, Policy, Settings, Span, WriteClass
 from wlat_tui.native import (
     Histogram,
-    TickReader,
+    ReportReader,
     bucket_bounds_ns,
     bucket_of_ns,
     pack_settings,
-    parse_tick,
+    parse_report,
     refuse_settings,
 )
 
@@ -139,6 +139,7 @@ def test_every_setting_is_sent() -> None:
         **{"write_bytes": 221, "interval_ns": 200_001, "threshold_ns": 1_000_001, "tick_ns": 200_000_001},
         **{"segment_bytes": 65 << 20, "disk_limit_bytes": 1 << 31, "prewarm_bytes": 17 << 20, "mode": 1, "prewarm": 3},
         **{"policy": 2, "policy_nodes": (1,), "cpus": (1,), "fifo_priority": 1, "dma_latency_us": 0},
+        **{"trace": False, "deep_trace": True},
     }
     assert set(changed) == {field.name for field in fields(Settings)}
     for name, value in changed.items():
@@ -148,11 +149,11 @@ def test_every_setting_is_sent() -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=3000))
 def test_a_stream_that_is_not_of_ticks_ends_in_one_sentence(data: bytes) -> None:
-    reader = TickReader()
+    reader = ReportReader()
     if len(data) < 8:
         assert reader.feed(data) == []
         return
     with pytest.raises(ValueError, match="engine"):
         reader.feed(data)
     with pytest.raises(ValueError, match="engine"):
-        parse_tick(data)
+        parse_report(data)

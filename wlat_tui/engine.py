@@ -11,10 +11,11 @@ import sys
 
 
 def _run() -> None:
-    from wlat_tui.native import become, run_engine
+    from wlat_tui.native import become, prepare_tracing, run_engine
 
     # sudo says for whom: everything but the writer's few privileges is given up before the first file is opened
     if os.geteuid() == 0 and "SUDO_UID" in os.environ and "SUDO_GID" in os.environ:
+        prepare_tracing()
         become(int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
     try:
         directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

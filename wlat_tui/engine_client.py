@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from wlat_tui.frame import Settings, WriterTick
-from wlat_tui.native import TickReader, pack_settings, refuse_settings
+from wlat_tui.native import Report, ReportReader, pack_settings, refuse_settings
 from wlat_tui.sudo import SUDO, apart
 
 _READ_BYTES = 1 << 18
@@ -34,8 +34,8 @@ class Engine:
         self._process = process
         self._seq = 0
         self._stopping = False
-        self._reader = TickReader()
-        self._unread: deque[WriterTick] = deque()
+        self._reader = ReportReader()
+        self._unread: deque[Report] = deque()
         self._stderr = asyncio.create_task(self._read_stderr())
         self.settings = settings
         """What was asked for last."""
@@ -99,6 +99,11 @@ class Engine:
         return self._seq
 
     async def ticks(self) -> AsyncIterator[WriterTick]:
+        """What `reports` say about the writer alone."""
+        async for report in self.reports():
+            yield report.tick
+
+    async def reports(self) -> AsyncIterator[Report]:
         """Every report, as it comes, until `stop`.
 
         Raises:
@@ -149,12 +154,12 @@ class Engine:
         return True
 
     async def _drained(self) -> None:
-        """Wait for the end. Last reports are kept for `ticks`; asyncio calls a process ended only when its pipes are."""
+        """Wait for the end. Last reports are kept for `reports`; asyncio calls a process ended only when its pipes are."""
         stdout = self._process.stdout
         assert stdout is not None
-        with contextlib.suppress(RuntimeError):  # `ticks` is waiting for them itself
+        with contextlib.suppress(RuntimeError):  # `reports` is waiting for them itself
             while data := await stdout.read(_READ_BYTES):
-                with contextlib.suppress(ValueError):  # `ticks` has said so, or nobody asks any more
+                with contextlib.suppress(ValueError):  # `reports` has said so, or nobody asks any more
                     self._unread.extend(self._reader.feed(data))
         await self._process.wait()
 

@@ -184,6 +184,10 @@ class Settings:
     """Empty: every CPU the engine was started with."""
     fifo_priority: int = 0
     dma_latency_us: int = -1
+    trace: bool = True
+    """Ask the kernel why a write stalled."""
+    deep_trace: bool = False
+    """Ask it everything, at a cost that `wlat bench tracer` tells."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from wlat_tui._native import ffi as _ffi
 from wlat_tui._native import lib as _lib
+from wlat_tui.evidence import TraceLevel
 from wlat_tui.frame import HistogramDelta, Precursor, Prewarm, Settings, Span, Write, WriteClass, WriterTick
 
 _TICK_BYTES: int = _ffi.sizeof("struct wl_tick")
@@ -16,8 +18,67 @@ _WRITE_BYTES: int = _ffi.sizeof("struct wl_write")
 _HEAD_BYTES: int = _ffi.sizeof("struct wl_histogram_head")
 _BUCKET_BYTES: int = _ffi.sizeof("struct wl_bucket")
 _BUCKETS: int = _lib.wl_bucket_count()
-_LARGEST_TICK_BYTES = _TICK_BYTES + 2 * _lib.WL_STALL_RING * _WRITE_BYTES + 9 * (_HEAD_BYTES + _BUCKETS * _BUCKET_BYTES)
+_TRACE_BYTES: int = _ffi.sizeof("struct wl_trace")
+_TRACER_BYTES: int = _ffi.sizeof("struct wl_tracer_head")
+_PROBE_BYTES: int = _ffi.sizeof("struct wl_probe")
+_LARGEST_TICK_BYTES = (
+    _TICK_BYTES
+    + 2 * _lib.WL_STALL_RING * _WRITE_BYTES
+    + 9 * (_HEAD_BYTES + _BUCKETS * _BUCKET_BYTES)
+    + _lib.WL_TRACE_BYTES
+    + _lib.WL_TRACER_BYTES
+)
 _REQUESTS = ("cpus", "policy", "fifo", "dma_latency", "mlock", "timerslack", "prewarm")
+
+
+@dataclass(frozen=True, slots=True)
+class RawTrace:
+    """Perf records of one stall, not looked at yet (``struct wl_trace``)."""
+
+    planned_ns: int
+    from_ns: int
+    to_ns: int
+    lost: int
+    records: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RawProbe:
+    """One tracepoint looked for (``struct wl_probe``): its place in the tuple is the number that its records carry."""
+
+    name: str
+    error: int
+    """0: armed; else the errno that says why not."""
+    deep: bool
+    chain: bool
+    """Its samples carry a call chain."""
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawTracer:
+    """How the engine traces its writer (``struct wl_tracer_head``)."""
+
+    level: TraceLevel
+    traced: bool
+    deep: bool
+    whole_cpus: bool
+    cpus: int
+    cpus_blind: int
+    error: int
+    probes: tuple[RawProbe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One whole message of the engine."""
+
+    tick: WriterTick
+    traces: tuple[RawTrace, ...] = ()
+    traces_lost: int = 0
+    """Stalls whose records did not fit into the message."""
+    tracer: RawTracer | None = None
+    """Set in the first report and when it has changed."""
 
 
 def _check(result: int, attempt: str) -> None:
@@ -46,6 +107,7 @@ def _settings_struct(settings: Settings, seq: int) -> Any:
             setattr(packed, name, getattr(settings, name))
         except OverflowError:
             raise ValueError(f"{name} {getattr(settings, name)} is out of range") from None
+    packed.trace = (_lib.WL_TRACE_DEEP if settings.deep_trace else _lib.WL_TRACE_ON) if settings.trace else _lib.WL_TRACE_OFF
     _set_bits(packed.cpus, settings.cpus, "CPU", 64 * _lib.WL_CPU_WORDS)
     _set_bits(packed.policy_nodes, settings.policy_nodes, "node", 64 * _lib.WL_NODE_WORDS)
     return packed
@@ -109,7 +171,8 @@ def _stalls(message: bytes, count: int) -> tuple[Write, ...]:
     return tuple(write for raw in array if (write := _write(raw)) is not None)
 
 
-def _histograms(message: bytes, at: int, count: int) -> tuple[HistogramDelta, ...]:
+def _histograms(message: bytes, at: int, count: int) -> tuple[tuple[HistogramDelta, ...], int]:
+    """They and where they end."""
     found = []
     for _ in range(count):
         if at + _HEAD_BYTES > len(message):
@@ -120,13 +183,73 @@ def _histograms(message: bytes, at: int, count: int) -> tuple[HistogramDelta, ..
             raise ValueError("the engine's report is shorter than a histogram it holds")
         found.append(HistogramDelta(Span(head.span), WriteClass(getattr(head, "class")), message[at + _HEAD_BYTES : end]))
         at = end
+    return tuple(found), at
+
+
+def _traces(message: bytes, at: int, count: int) -> tuple[tuple[RawTrace, ...], int]:
+    """They and where they end."""
+    found = []
+    for _ in range(count):
+        if at + _TRACE_BYTES > len(message):
+            raise ValueError("the engine's report is shorter than the traces it announces")
+        head = _ffi.from_buffer("struct wl_trace *", memoryview(message)[at : at + _TRACE_BYTES])
+        end = at + _TRACE_BYTES + head.bytes
+        if end > len(message):
+            raise ValueError("the engine's report is shorter than a trace it holds")
+        found.append(RawTrace(head.planned_ns, head.from_ns, head.to_ns, head.lost, message[at + _TRACE_BYTES : end]))
+        at = end
+    return tuple(found), at
+
+
+def parse_tracer(message: bytes) -> RawTracer:
+    """A description of the tracer (``struct wl_tracer_head``, its probes, their formats).
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if len(message) < _TRACER_BYTES:
+        raise ValueError("the engine's description of its tracer is too short")
+    head = _ffi.from_buffer("struct wl_tracer_head *", memoryview(message)[:_TRACER_BYTES])
+    at = _TRACER_BYTES + head.n_probes * _PROBE_BYTES
+    if at > len(message) or head.level > max(TraceLevel):
+        raise ValueError("the engine's description of its tracer makes no sense")
+    probes = []
+    if head.n_probes:
+        for raw in _ffi.from_buffer("struct wl_probe[]", memoryview(message)[_TRACER_BYTES:at]):
+            name = _ffi.string(raw.name, len(raw.name)).decode("utf-8", "replace")
+            text = message[at : at + raw.format_bytes].decode("utf-8", "replace")
+            at += raw.format_bytes
+            probes.append(RawProbe(name, raw.error, bool(raw.deep), bool(raw.chain), text))
     if at != len(message):
-        raise ValueError("the engine's report is longer than what it announces")
-    return tuple(found)
+        raise ValueError("the engine's description of its tracer does not end where it says")
+    return RawTracer(
+        level=TraceLevel(head.level),
+        traced=head.mode != _lib.WL_TRACE_OFF,
+        deep=head.mode == _lib.WL_TRACE_DEEP,
+        whole_cpus=bool(head.whole_cpus),
+        cpus=head.cpus,
+        cpus_blind=head.cpus_blind,
+        error=head.error,
+        probes=tuple(probes),
+    )
 
 
-def parse_tick(message: bytes) -> WriterTick:
-    """One whole report of the engine (``struct wl_tick`` with its stalls and histograms).
+def parse_report(message: bytes) -> Report:
+    """One whole message of the engine: ``struct wl_tick`` and everything that follows it.
+
+    Raises:
+        ValueError: it is not one (one sentence says what is wrong).
+    """
+    tick, end = _tick(message)
+    raw = _ffi.from_buffer("struct wl_tick *", memoryview(message)[:_TICK_BYTES])
+    traces, end = _traces(message, end, raw.n_traces)
+    if end + raw.tracer_bytes != len(message):
+        raise ValueError("the engine's report is longer or shorter than what it announces")
+    return Report(tick, traces, raw.traces_lost, parse_tracer(message[end:]) if raw.tracer_bytes else None)
+
+
+def _tick(message: bytes) -> tuple[WriterTick, int]:
+    """The writer's report (``struct wl_tick`` with its stalls and histograms), and where it ends.
 
     Raises:
         ValueError: it is not one (one sentence says what is wrong).
@@ -137,7 +260,8 @@ def parse_tick(message: bytes) -> WriterTick:
     if raw.magic != _lib.WL_TICK_MAGIC or raw.bytes != len(message):
         raise ValueError("the engine's report does not begin as this version's reports do")
     worst = tuple(_write(raw.worst[span]) for span in Span)
-    return WriterTick(
+    histograms, end = _histograms(message, _TICK_BYTES + raw.n_stalls * _WRITE_BYTES, raw.n_histograms)
+    tick = WriterTick(
         seq=raw.seq,
         begin_ns=raw.begin_ns,
         end_ns=raw.end_ns,
@@ -173,24 +297,25 @@ def parse_tick(message: bytes) -> WriterTick:
         disk_bytes=raw.disk_bytes,
         page_bytes=raw.page_bytes,
         precursor=_precursor(raw),
-        histograms=_histograms(message, _TICK_BYTES + raw.n_stalls * _WRITE_BYTES, raw.n_histograms),
+        histograms=histograms,
     )
+    return tick, end
 
 
-class TickReader:
-    """Cuts the engine's byte stream into ticks, whatever the pieces it arrives in."""
+class ReportReader:
+    """Cuts the engine's byte stream into reports, whatever the pieces it arrives in."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
 
-    def feed(self, data: bytes) -> list[WriterTick]:
-        """Take the next bytes of the stream; returns the ticks they complete.
+    def feed(self, data: bytes) -> list[Report]:
+        """Take the next bytes of the stream; returns the reports they complete.
 
         Raises:
-            ValueError: the stream is not one of ticks (one sentence). It cannot be read any further then.
+            ValueError: the stream is not one of reports (one sentence). It cannot be read any further then.
         """
         self._pending += data
-        ticks = []
+        reports = []
         while len(self._pending) >= 8:
             magic, size = struct.unpack_from("=II", self._pending)
             if magic != _lib.WL_TICK_MAGIC:
@@ -199,9 +324,9 @@ class TickReader:
                 raise ValueError(f"the engine announced a report of {size} bytes, which no report can have")
             if len(self._pending) < size:
                 break
-            ticks.append(parse_tick(bytes(self._pending[:size])))
+            reports.append(parse_report(bytes(self._pending[:size])))
             del self._pending[:size]
-        return ticks
+        return reports
 
 
 class Histogram:
@@ -302,6 +427,25 @@ def run_engine(dir_fd: int, in_fd: int, out_fd: int) -> None:
         OSError: settings out of range, or something could not be started.
     """
     _check(_lib.wl_engine_run(dir_fd, in_fd, out_fd), "running the writer")
+
+
+def prepare_tracing() -> None:
+    """Read what tracefs says about the tracepoints, while there are rights to (``wl_trace_prepare``).
+
+    What cannot be read is said later, probe by probe.
+    """
+    _lib.wl_trace_prepare()
+
+
+def try_tracer() -> RawTracer:
+    """What can be traced here by this process; tried on the calling thread, nothing stays open.
+
+    Raises:
+        OSError: no memory for it.
+    """
+    packed, size = _ffi.new("unsigned char[]", _lib.WL_TRACER_BYTES), _ffi.new("uint32_t *")
+    _check(_lib.wl_trace_try(packed, size), "trying the tracer")
+    return parse_tracer(bytes(_ffi.buffer(packed, size[0])))
 
 
 def become(uid: int, gid: int) -> None:

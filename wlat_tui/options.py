@@ -109,6 +109,14 @@ _SOURCE_OPTIONS = (
         help="Never hold more disk space than this.",
     ),
     click.option("--tick", "tick_ns", type=DURATION, default="200ms", show_default=True, help="Time one report covers."),
+    click.option(
+        "--trace/--no-trace",
+        "trace",
+        default=True,
+        show_default=True,
+        help="Ask the kernel why a write stalled; costs next to nothing.",
+    ),
+    click.option("--deep-trace", is_flag=True, help="Ask the kernel everything about a stall ('wlat bench tracer': the cost)."),
     click.option("--read-only", is_flag=True, help="Change nothing on this host: no toggles of kernel settings."),
     click.option("--sudo", is_flag=True, help="Run the engine and the keeper through 'sudo -n'; the screen stays yours."),
     click.option(

@@ -56,7 +56,13 @@ static int add_tick(int fd, struct totals *all)
 			all->counted[head.class] += head.span == WL_SERVICE ? bucket.count : 0;
 		}
 	}
-	CHECK_EQUAL(at, t.bytes - sizeof t);
+	for (uint32_t i = 0; i < t.n_traces; i++) {
+		struct wl_trace trace;
+		memcpy(&trace, rest + at, sizeof trace);
+		at += sizeof trace + trace.bytes;
+		CHECK(trace.from_ns > 0 && trace.bytes <= WL_STALL_TRACE_BYTES);
+	}
+	CHECK_EQUAL(at + t.tracer_bytes, t.bytes - sizeof t);
 	CHECK(t.disk_bytes <= 5 * MIB);
 	CHECK(t.inflight.begin_ns < t.end_ns); /* never a write that began after what is reported */
 	for (int class = 0; class < WL_CLASSES; class++)
@@ -82,6 +88,7 @@ static void drive(int to_engine, int from_engine, struct totals *all)
 		s.interval_ns = (round % 3 ? 20 : 100) * US;
 		s.mode = round % 5 == 4 ? WL_SPIN : WL_SLEEP;
 		s.write_bytes = round % 2 ? 220 : 4099;
+		s.trace = (uint32_t)round % 3; /* off, on, deep */
 		CHECK_EQUAL(write(to_engine, &s, sizeof s), sizeof s);
 		if (round == 12)
 			usleep(400000); /* a reader that is away: the writer's interval goes on */

@@ -24,10 +24,13 @@ int main(int argc, char **argv)
 	close(out[1]);
 	CHECK_EQUAL(write(in[1], &s, sizeof s), sizeof s);
 	struct wl_tick t;
-	for (int i = 0; i < 8; i++) { /* silent ticks are a head only */
+	for (int i = 0; i < 8; i++) { /* silent ticks are a head only, but for what the first says about tracing */
 		CHECK_EQUAL(read(out[0], &t, sizeof t), sizeof t);
 		CHECK_EQUAL(t.magic, WL_TICK_MAGIC);
-		CHECK_EQUAL(t.bytes, sizeof t);
+		CHECK_EQUAL(t.bytes, sizeof t + t.tracer_bytes);
+		CHECK(t.tracer_bytes == 0 || i == 0);
+		for (uint32_t n = 0; n < t.tracer_bytes; n++)
+			CHECK_EQUAL(read(out[0], &(char){0}, 1), 1);
 		CHECK_EQUAL(t.seq, i);
 		CHECK_EQUAL(t.writes[0] + t.writes[1], 0);
 	}

@@ -44,13 +44,14 @@ class Program:
 
 HISTOGRAM = Program("histogram", ("histogram.c",))
 SETTINGS = Program("settings", ("settings.c",))
+PERF_RING = Program("perf_ring", ("perf_ring.c",))
 WRITER = Program("writer", CORE, "virtual_platform.h")
 SHORT_DAY = Program("day", CORE, "virtual_platform.h", ("5000000",))
 DAY = Program("day", CORE, "virtual_platform.h")
 ENGINE = Program("engine", WHOLE)
 STUCK = Program("stuck", WHOLE, "stuck_platform.h")
 CASES = [
-    *((program, "address+undefined") for program in (HISTOGRAM, SETTINGS, WRITER, SHORT_DAY, ENGINE, STUCK)),
+    *((program, "address+undefined") for program in (HISTOGRAM, SETTINGS, PERF_RING, WRITER, SHORT_DAY, ENGINE, STUCK)),
     *((program, "thread") for program in (HISTOGRAM, WRITER, ENGINE, STUCK)),
     (DAY, "none"),
 ]

@@ -71,6 +71,8 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         "prewarm_bytes",
         "fifo_priority",
         "dma_latency_us",
+        "trace",
+        "deep_trace",
     )
     settings = Settings(
         **{name: options[name] for name in same_name},

@@ -20,6 +20,7 @@ from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Req
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.difference import difference
 from wlat_tui.sources.readings import NOTHING, Readings
+from wlat_tui.sources.stall_traces import StallTraces
 from wlat_tui.sudo import refusal
 from wlat_tui.watch_client import Told, Watcher
 
@@ -48,6 +49,7 @@ class LiveSource:
         self._no_changes = read_only
         self._sudo = sudo
         self._readings = Readings(directory, privilege(sudo))
+        self._traces = StallTraces()
         self._engine: Engine | None = None
         self._knobs: Knobs | None = None
         self._watcher = Watcher(directory, sudo=sudo)
@@ -120,6 +122,7 @@ class LiveSource:
                 self.farewell = ended.message
             elif isinstance(ended, str):
                 self.farewell = self.farewell or ended
+        await self._traces.close()
         self._readings.close()
 
     async def _change_settings(self, settings: Settings, name: str, text: str) -> Outcome:
@@ -149,7 +152,9 @@ class LiveSource:
             try:
                 self._engine = engine = await Engine.start(self._settings, self._directory, sudo=sudo)
                 try:
-                    async for tick in engine.ticks():
+                    async for report in engine.reports():
+                        tick = report.tick
+                        self._traces.take(report, privilege(sudo))
                         self._tick.put_nowait(tick)
                         # the engine holds on to the directory it was started in, also when that was removed
                         if tick.trouble == NO_SEGMENT and tick.error == errno.ENOENT and self._directory.is_dir():
@@ -190,7 +195,8 @@ class LiveSource:
             self._zones_asked = self._stalled = False
         knobs, self._knob_states = self._knob_states, None
         marks, self._marks = tuple(self._marks), []
-        notices, self._notices = (*self._notices, *reading.notices), []
+        traces, tracer = self._traces.collect()
+        notices, self._notices = (*self._notices, *reading.notices, *self._traces.take_notices()), []
         told, self._settings_told = self._settings_told, True
         seen, unseen = self._take_watched(tick)
         notices += unseen
@@ -214,6 +220,8 @@ class LiveSource:
             marks=marks,
             losses=self._losses(tick, seen.lost),
             notices=notices,
+            traces=traces,
+            tracer=tracer,
         )
 
     def _take_watched(self, tick: WriterTick | None) -> tuple[Told, tuple[str, ...]]:
@@ -232,4 +240,5 @@ class LiveSource:
                 losses["late_ticks"] = tick.seq - self._seq - 1
             self._seq = tick.seq
             losses["stalls"] = tick.stalls_lost
+        losses.update(self._traces.take_losses())
         return +losses

@@ -1,0 +1,45 @@
+"""Addresses get the names of the functions around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
+
+TEXT = b"""ffffffff81000000 T _stext
+ffffffff81000000 t also_here
+ffffffff81000100 t alloc_buffer_head
+ffffffff81000200 T get_page_from_freelist
+ffffffff82000000 D slab_mutex
+ffffffff82000040 b tasklist_lock
+ffffffffc0000000 t xfs_file_write_iter\t[xfs]
+nonsense
+"""
+
+
+def test_a_function_is_named_by_any_address_in_it() -> None:
+    symbols = Kallsyms(TEXT.splitlines())
+    assert symbols.function(0xFFFFFFFF81000100) == "alloc_buffer_head"
+    assert symbols.function(0xFFFFFFFF810001FF) == "alloc_buffer_head"
+    assert symbols.function(0xFFFFFFFF81000010) == "_stext"
+    assert symbols.function(0xFFFFFFFFC0000123) == "xfs_file_write_iter"
+
+
+def test_what_no_symbol_is_near_to_stays_an_address() -> None:
+    symbols = Kallsyms(TEXT.splitlines())
+    assert symbols.function(0x1000) == "0x1000"
+    assert symbols.function(0xFFFFFFFFF0000000) == "0xfffffffff0000000"
+    assert symbols.variable(0xFFFF888000000000) is None
+
+
+def test_a_lock_in_the_kernel_image_is_named() -> None:
+    symbols = Kallsyms(TEXT.splitlines())
+    assert symbols.variable(0xFFFFFFFF82000000) == "slab_mutex"
+    assert symbols.variable(0xFFFFFFFF82000048) == "tasklist_lock+0x8"
+
+
+def test_hidden_addresses_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/kallsyms").write_text("0000000000000000 T _stext\n0000000000000000 T vfs_write\n")
+    assert read_kallsyms(tmp_path).hidden
+    assert not Kallsyms(TEXT.splitlines()).hidden

@@ -1,0 +1,174 @@
+"""Perf records of the engine become evidence; what cannot be seen here is said."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.test_perf_records import KERNEL_MARK, sample
+from tests.kernel.test_tracepoints import SWITCH
+from wlat_tui.evidence import StallTrace, TraceLevel, Tracer
+from wlat_tui.frame import Settings, Write
+from wlat_tui.kernel.kallsyms import Kallsyms
+from wlat_tui.kernel.mounts import disk_refusal, read_target
+from wlat_tui.native import RawProbe, RawTrace, RawTracer, try_tracer
+from wlat_tui.sources.live import LiveSource
+from wlat_tui.sources.stall_traces import Interpreter
+from wlat_tui.tracing import describe
+
+PROBES = (
+    RawProbe("sched:sched_switch", 0, False, True, SWITCH),
+    RawProbe("lock:contention_begin", 0, False, True, "\tfield:void * lock_addr;\toffset:8;\tsize:8;\tsigned:0;\n"),
+    RawProbe("kmem:mm_page_alloc", errno.ENOENT, True, True, ""),
+)
+FULL = RawTracer(TraceLevel.FULL, True, False, True, 2, 0, 0, PROBES)
+SYMBOLS = Kallsyms([b"ffffffff81000000 T schedule", b"ffffffff81000100 T vfs_write", b"ffffffff82000000 D slab_mutex"])
+PATIENCE_S = 60
+
+
+def test_records_become_named_events_in_time_order() -> None:
+    switch = sample(
+        0, 200, (KERNEL_MARK, 0xFFFFFFFF81000010, 0xFFFFFFFF81000100), struct.pack("=HBBi16siiq", 1, 0, 0, 5, b"me", 5, 1, 2)
+    )
+    lock = sample(1, 100, (), struct.pack("=QQ", 0, 0xFFFFFFFF82000000))
+    trace = Interpreter(FULL).trace(RawTrace(50, 40, 300, 3, switch + lock), SYMBOLS)
+    assert (trace.planned_ns, trace.from_ns, trace.to_ns, trace.lost) == (50, 40, 300, 3)
+    first, second = trace.events
+    assert (first.name, first.at_ns, first.texts) == ("contention_begin", 100, {"lock": "slab_mutex"})
+    assert (second.name, second.texts) == ("sched_switch", {"prev_comm": "me"})
+    # the second address is where the call returns to: it belongs to the function before it
+    assert second.chain == ("schedule", "schedule")
+    assert second.numbers["prev_state"] == 2
+
+
+def test_without_symbols_the_chain_stays_addresses_and_without_fields_the_event_its_name() -> None:
+    chains = replace(FULL, level=TraceLevel.CHAINS)
+    trace = Interpreter(chains).trace(RawTrace(0, 0, 9, 0, sample(1, 5, (0xABC,)) + sample(9, 6)), None)
+    assert [(event.name, event.chain, event.numbers) for event in trace.events] == [
+        ("contention_begin", ("0xabc",), {}),
+        ("unknown", (), {}),
+    ]
+
+
+def test_each_level_says_why_and_what_would_show_more() -> None:
+    full = describe(FULL, "root")
+    assert (full.level, full.why, full.fix) == (TraceLevel.FULL, None, None)
+    assert [(probe.name, probe.armed, probe.deep) for probe in full.probes] == [
+        ("sched:sched_switch", True, False),
+        ("lock:contention_begin", True, False),
+        ("kmem:mm_page_alloc", False, True),
+    ]
+    assert full.probes[2].why == "this kernel has no such tracepoint"
+    refused = tuple(replace(probe, error=errno.EACCES) for probe in PROBES)
+    switches = describe(replace(FULL, level=TraceLevel.SWITCHES, whole_cpus=False, cpus=0, probes=refused), "user")
+    assert switches.fix == "wlat --sudo"
+    assert switches.why is not None
+    assert [probe.name for probe in switches.probes if probe.armed] == ["context_switch"]
+    nothing = describe(replace(FULL, level=TraceLevel.NOTHING, whole_cpus=False, error=errno.EACCES, probes=refused), "user")
+    assert not any(probe.armed for probe in nothing.probes)
+    assert nothing.fix == "wlat --sudo"
+    off = describe(replace(FULL, level=TraceLevel.NOTHING, traced=False), "root")
+    assert off.why == "tracing is switched off (--no-trace)"
+
+
+def test_what_can_be_traced_here_is_tried_out() -> None:
+    tracer = describe(try_tracer(), "root")
+    assert len(tracer.probes) > 20
+    assert tracer.level is TraceLevel.FULL or tracer.why
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    target = read_target(tmp_path)
+    if target is not None and (refusal := disk_refusal(target)) is not None:
+        pytest.skip(f"needs a temporary directory on a disk: {refusal}")
+    return tmp_path
+
+
+@asynccontextmanager
+async def hog(cpu: int) -> AsyncIterator[int]:
+    """Takes this CPU for 20 ms out of 60, at real-time priority."""
+    code = (
+        "import os, time\n"
+        f"os.sched_setaffinity(0, {{{cpu}}})\n"
+        "os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))\n"
+        "while True:\n"
+        "    end = time.monotonic() + 0.02\n"
+        "    while time.monotonic() < end: pass\n"
+        "    time.sleep(0.04)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def until_traced(settings: Settings, directory: Path, enough: object) -> tuple[Tracer | None, StallTrace, Write]:
+    """Run until a stall's trace satisfies."""
+    source = LiveSource(settings, directory, read_only=True, sudo=False)
+    stalls: dict[int, Write] = {}
+    tracer = None
+    frames = source.frames()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for frame in frames:
+                tracer = frame.tracer or tracer
+                if tracer is not None and tracer.level < TraceLevel.FULL:
+                    pytest.skip(f"the kernel tells too little here: {tracer.why}")
+                stalls |= {stall.planned_ns: stall for stall in (frame.writer.stalls if frame.writer else ())}
+                for trace in frame.traces:
+                    stall = stalls.get(trace.planned_ns)
+                    if stall is not None and enough(trace, stall):  # type: ignore[operator]
+                        return tracer, trace, stall
+    finally:
+        await source.close()
+        await frames.aclose()  # type: ignore[attr-defined]
+    raise AssertionError("the source ended")
+
+
+async def test_who_took_the_writers_cpu_is_in_the_trace(disk: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("real-time priority and the writer's events need root here")
+    cpu = max(os.sched_getaffinity(0))
+    settings = replace(Settings(), cpus=(cpu,), threshold_ns=5_000_000)
+    async with hog(cpu) as pid:
+
+        def ran_instead(trace: StallTrace, stall: Write) -> bool:
+            return any(
+                event.name == "sched_switch"
+                and event.cpu == cpu
+                and pid in (event.numbers["next_pid"], event.numbers["prev_pid"])
+                for event in trace.events
+                if trace.from_ns <= stall.planned_ns and event.at_ns <= stall.end_ns
+            )
+
+        tracer, trace, stall = await until_traced(settings, disk, ran_instead)
+    assert tracer is not None
+    assert all(probe.armed for probe in tracer.probes if probe.name.startswith(("sched:", "lock:")))
+    assert trace.to_ns > stall.end_ns
+    assert trace.events == tuple(sorted(trace.events, key=lambda event: event.at_ns))
+
+
+async def test_a_run_without_tracing_says_so(disk: Path) -> None:
+    source = LiveSource(replace(Settings(), trace=False), disk, read_only=True, sudo=False)
+    frames = source.frames()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            tracer = await anext(frame.tracer async for frame in frames if frame.tracer is not None)
+    finally:
+        await source.close()
+        await frames.aclose()  # type: ignore[attr-defined]
+    assert tracer.level is TraceLevel.NOTHING
+    assert tracer.why == "tracing is switched off (--no-trace)"

@@ -1,0 +1,130 @@
+"""Evidence of stalls: perf records become events with names, on a thread of its own and off the writer's CPU."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from wlat_tui.evidence import StallTrace, TraceEvent, TraceLevel, Tracer
+from wlat_tui.kernel import ROOT
+from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
+from wlat_tui.kernel.perf_records import Record, parse_records
+from wlat_tui.kernel.tracepoints import Format, parse_format
+from wlat_tui.native import RawTrace, RawTracer, Report
+from wlat_tui.tracing import describe
+
+
+class Interpreter:
+    """Perf records to `TraceEvent`s, by the description the engine sent of its probes."""
+
+    def __init__(self, raw: RawTracer) -> None:
+        self._names = tuple(probe.name.partition(":")[2] for probe in raw.probes)
+        self._formats: tuple[Format, ...] = tuple(parse_format(probe.format) for probe in raw.probes)
+        self._with_chain = frozenset(number for number, probe in enumerate(raw.probes) if probe.chain)
+        self._with_fields = raw.level is TraceLevel.FULL
+
+    def trace(self, raw: RawTrace, symbols: Kallsyms | None) -> StallTrace:
+        """Raises ValueError: these are no records of ours (one sentence)."""
+        events = [
+            self._event(record, symbols) for record in parse_records(raw.records, self._with_chain, raw=self._with_fields)
+        ]
+        events.sort(key=lambda event: event.at_ns)
+        return StallTrace(raw.planned_ns, raw.from_ns, raw.to_ns, tuple(events), raw.lost)
+
+    def _event(self, record: Record, symbols: Kallsyms | None) -> TraceEvent:
+        if record.probe is None:
+            numbers: Mapping[str, int] = {"count": record.count} if record.name == "lost" else {}
+            return TraceEvent(record.at_ns, record.name, record.cpu, numbers=numbers)
+        if record.probe >= len(self._names):
+            return TraceEvent(record.at_ns, "unknown", record.cpu)
+        numbers, texts = self._formats[record.probe].values(record.raw)
+        if symbols is not None and "lock_addr" in numbers and (lock := symbols.variable(numbers["lock_addr"])):
+            texts = {**texts, "lock": lock}
+        return TraceEvent(record.at_ns, self._names[record.probe], record.cpu, _chain(record.chain, symbols), numbers, texts)
+
+
+def _chain(addresses: tuple[int, ...], symbols: Kallsyms | None) -> tuple[str, ...]:
+    if symbols is None:
+        return tuple(f"{address:#x}" for address in addresses)
+    # all but the innermost are return addresses: behind the call, which may have been the function's last instruction
+    return tuple(symbols.function(address - (place > 0)) for place, address in enumerate(addresses))
+
+
+class StallTraces:
+    """Takes the engine's reports, gives frames their evidence, at most a frame or two later."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+        self._thread = ThreadPoolExecutor(1, "wlat-symbols")
+        self._interpreter: Interpreter | None = None
+        self._symbols: Kallsyms | None = None
+        self._symbols_asked = False
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._done: list[StallTrace] = []
+        self._tracer: Tracer | None = None
+        self._notices: list[str] = []
+        self._losses: Counter[str] = Counter()
+
+    def take(self, report: Report, privilege: str) -> None:
+        """Start on what came with this report (in a running event loop)."""
+        if report.tracer is not None:
+            self._interpreter = Interpreter(report.tracer)
+            self._tracer = describe(report.tracer, privilege)
+        self._losses["traces"] += report.traces_lost
+        self._losses["records"] += sum(trace.lost for trace in report.traces)
+        if report.traces and self._interpreter is not None:
+            task = asyncio.create_task(self._work(self._interpreter, report.traces, report.tick.cpu))
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
+
+    async def _work(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws, writer_cpu)
+            self._done += done
+        except ValueError as error:
+            self._notices.append(f"evidence of a stall cannot be read: {error}")
+
+    def _interpret(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> list[StallTrace]:
+        """On the thread."""
+        _leave_cpu(writer_cpu)
+        if not self._symbols_asked:
+            self._symbols_asked = True
+            try:
+                symbols = read_kallsyms(self._root)
+                self._symbols = None if symbols.hidden else symbols
+            except OSError as error:
+                self._notices.append(f"/proc/kallsyms cannot be read: {error.strerror}")
+        return [interpreter.trace(raw, self._symbols) for raw in raws]
+
+    def collect(self) -> tuple[tuple[StallTrace, ...], Tracer | None]:
+        """What became ready since the last time; the tracer when it has changed."""
+        done, self._done = tuple(self._done), []
+        tracer, self._tracer = self._tracer, None
+        return done, tracer
+
+    def take_notices(self) -> list[str]:
+        notices, self._notices = self._notices, []
+        return notices
+
+    def take_losses(self) -> Mapping[str, int]:
+        """Stalls without evidence (``traces``) and lost perf records (``records``) since the last time."""
+        losses, self._losses = self._losses, Counter()
+        return +losses
+
+    async def close(self) -> None:
+        for task in self._waiting:
+            task.cancel()
+        await asyncio.gather(*self._waiting, return_exceptions=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _leave_cpu(writer_cpu: int) -> None:
+    """This thread only. On a single CPU there is nowhere to go."""
+    others = os.sched_getaffinity(0) - {writer_cpu}
+    if others:
+        os.sched_setaffinity(0, others)
