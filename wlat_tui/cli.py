@@ -29,6 +29,7 @@ COMMANDS = {
     "info": "wlat_tui.commands.info:info",
     "record": "wlat_tui.commands.record:record",
     "repair": "wlat_tui.commands.repair:repair",
+    "report": "wlat_tui.commands.report:report",
     "restore": "wlat_tui.commands.restore:restore",
     "sudoers": "wlat_tui.commands.sudoers:sudoers",
     "topology": "wlat_tui.commands.topology:topology",

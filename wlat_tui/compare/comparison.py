@@ -181,9 +181,9 @@ def _block_length(a: list[Block], b: list[Block]) -> tuple[int | None, float, st
         needed_ns = FEWEST_BLOCKS * SHORTEST_NS
         short = f"the shorter side has {format_ns(shortest_ns)} of writing, and {format_ns(needed_ns)} are needed at least"
         return None, 0.0, short
-    slow = _slow_bucket([*a, *b])
+    levels = _levels([*a, *b])
     while True:
-        alike = max(0.0, *(_alike(grouped(blocks, length_ns), slow) for blocks in (a, b)))
+        alike = max(0.0, *(_alike(grouped(blocks, length_ns), levels) for blocks in (a, b)))
         if alike <= ALIKE:
             return length_ns, alike, None
         if min(len(grouped(blocks, 2 * length_ns)) for blocks in (a, b)) < FEWEST_BLOCKS:
@@ -196,30 +196,37 @@ def _block_length(a: list[Block], b: list[Block]) -> tuple[int | None, float, st
         length_ns *= 2
 
 
-def _slow_bucket(blocks: list[Block]) -> int:
-    """The bucket above which 1 % of all page-beginning writes lie."""
+def _levels(blocks: list[Block]) -> list[int]:
+    """Buckets above which half, and 1 %, of all page-beginning writes lie."""
     counts = total(blocks, BEGIN_PAGE)
-    left = sum(counts.values()) // 100
-    for index in sorted(counts, reverse=True):
-        left -= counts[index]
-        if left < 0:
-            return index
-    return 0
+    writes = sum(counts.values())
+    found: list[int] = []
+    below = 0
+    for index in sorted(counts):
+        below += counts[index]
+        if len(found) < 1 and 2 * below >= writes:
+            found.append(index)
+        if 100 * below >= 99 * writes:
+            return [*found, index]
+    return found
 
 
-def _alike(blocks: list[Block], slow: int) -> float:
-    """How much blocks resemble their predecessors, in slow writes and in the typical one."""
+def _alike(blocks: list[Block], levels: Sequence[int]) -> float:
+    """How much blocks resemble their predecessors, in slow writes or in the typical one: the larger."""
     follows = [i > 0 and blocks[i - 1].part == block.part for i, block in enumerate(blocks)]
     if sum(follows) < FEWEST_BLOCKS - 1:
         return 0.0  # parts this short: each block starts anew
-    shares = []
-    for block in blocks:
-        counts = [block.counts[kind] for kind in BEGIN_PAGE if kind in block.counts]
-        writes = sum(sum(each.values()) for each in counts)
-        over = sum(count for each in counts for index, count in each.items() if index > slow)
-        shares.append(over / writes if writes else 0.0)
-    found = likeness(shares, follows)
-    return 0.0 if found is None else found + 1 / len(blocks)  # its own bias: of chance alone it would be -1/n
+    found = [0.0]
+    for level in levels:
+        shares = []
+        for block in blocks:
+            counts = [block.counts[kind] for kind in BEGIN_PAGE if kind in block.counts]
+            writes = sum(sum(each.values()) for each in counts)
+            over = sum(count for each in counts for index, count in each.items() if index > level)
+            shares.append(over / writes if writes else 0.0)
+        if (alike := likeness(shares, follows)) is not None:
+            found.append(alike + 1 / len(blocks))  # its own bias: of chance alone it would be -1/n
+    return max(found)
 
 
 def _populated(a: Side, b: Side) -> Iterator[tuple[str, tuple[WriteClass, ...]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wlat_tui.frame import HistogramDelta, Span, Write, WriteClass, WriterTick
@@ -86,6 +86,10 @@ class _Population:
         mine = worst is not None and write_class in (None, worst.write_class)
         return quantiles(histogram, span_ns(worst, span) if worst is not None and mine else None)
 
+    def read_at(self, span: Span, write_class: WriteClass | None, fractions: Sequence[float]) -> list[int] | None:
+        histogram = self._histograms.get((span, write_class))
+        return None if histogram is None or not histogram.total else histogram.quantiles(fractions)
+
 
 class Latencies:
     """Folds the engine's ticks into window and whole-session populations; keeps the last ticks singly."""
@@ -142,6 +146,9 @@ class Latencies:
 
     def whole(self, span: Span, write_class: WriteClass | None = None) -> Quantiles | None:
         return self._whole.read(span, write_class, self._worst.get(span))
+
+    def whole_at(self, span: Span, write_class: WriteClass | None, fractions: Sequence[float]) -> list[int] | None:
+        return self._whole.read_at(span, write_class, fractions)
 
     def worst_window(self, span: Span) -> Write | None:
         return worst_of(self._in_window, span)

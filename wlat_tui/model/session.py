@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Tracer, Watch
@@ -299,6 +299,10 @@ class Session:
     def whole(self, span: Span, write_class: WriteClass | None = None) -> Quantiles | None:
         """Quantiles since the start, all classes or one; None when there was no write."""
         return self._latencies.whole(span, write_class)
+
+    def whole_at(self, span: Span, write_class: WriteClass | None, fractions: Sequence[float]) -> list[int] | None:
+        """Durations (ns) since the start that these fractions (0..1, ascending) do not exceed; None when there was no write."""
+        return self._latencies.whole_at(span, write_class, fractions)
 
     def worst_window(self, span: Span) -> Write | None:
         """The exact worst write of the window."""
