@@ -23,6 +23,7 @@ from wlat_tui.driver import TerminalDriver, TerminalGone
 from wlat_tui.frame import Frame
 from wlat_tui.keys.order import OrderedKeys
 from wlat_tui.keys.stalls import StallKeys
+from wlat_tui.keys.transport import TransportKeys
 from wlat_tui.keys.view import THEMES, ViewKeys
 from wlat_tui.link import LinkView
 from wlat_tui.mitigations import Mitigation, catalogue
@@ -36,6 +37,7 @@ from wlat_tui.panels.panel import Panel
 from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.panels.stalls import StallsPanel
 from wlat_tui.panels.status import StatusPanel
+from wlat_tui.panels.transport import TransportPanel
 from wlat_tui.pictures import save_new
 from wlat_tui.renderables.glyphs import ASCII, choose
 from wlat_tui.screens.details import DetailsScreen
@@ -50,7 +52,7 @@ _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
 
-class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
+class WlatApp(ViewKeys, TransportKeys, StallKeys, OrderedKeys, App[int]):
     """One screen over one source of frames."""
 
     CSS_PATH = "wlat.tcss"
@@ -72,6 +74,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         Binding("s", "save_picture", "Screenshot", tooltip="Save the screen as SVG; never overwrites a file"),
         *ViewKeys.KEYS,
         *StallKeys.KEYS,
+        *TransportKeys.KEYS,
     ]
 
     def __init__(
@@ -91,7 +94,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         self.animation_level = "none"
         self.theme = "ansi-dark" if without_colour else theme or THEMES[0]
         self.source = source
-        self.session = Session()
+        self.session = self.now = Session()
         self.paused = False
         self._link = LinkView(low_bandwidth)
         self._refresh_hz = refresh_hz
@@ -115,10 +118,12 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
             catalogue() if mitigations is None else mitigations, source.read_only, id="mitigations"
         )
         self.keys = KeysPanel(id="keys")
+        self.transport = TransportPanel(id="transport")
         self.panels: tuple[Panel, ...] = (
             *(self.status, self.latency, self.history, self.nodes),
-            *(self.stalls, self.mitigations, self.keys),
+            *(self.stalls, self.mitigations, self.transport, self.keys),
         )
+        self.begin_transport()
 
     @property
     def terminal(self) -> TerminalDriver | None:
@@ -137,6 +142,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
                 yield self.nodes
                 yield self.stalls
             yield self.mitigations
+        yield self.transport
         yield self.keys
         yield Static("", id="small")
 
@@ -148,6 +154,8 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         self.call_after_refresh(self._arrange)  # when the screen is mounted; a terminal need not report its size again
         self.stalls.focus()
         self._timer = self.set_interval(1 / self._hz, self.draw)
+        self.start_transport()
+        self._say_mode()
         self.run_worker(self._consume(), name="frames")
 
     @property
@@ -157,7 +165,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
     async def _consume(self) -> None:
         """Fold every frame; draw the first one at once."""
         async for frame in self.source.frames():
-            self.session.fold(frame)
+            self.now.fold(frame)
             self._fresh = True
             if not self._drawn_once:
                 self.draw()
@@ -181,6 +189,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         self._tell_new_causes()
         self._count_sent(terminal)
         rows = self.nodes.row_count()
+        self.tell_place()
         for panel in self.panels:
             if panel.display or panel is self.nodes:
                 panel.show(self.session)
@@ -189,7 +198,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
             self._arrange()
 
     def _count_sent(self, terminal: TerminalDriver | None) -> None:
-        now_ns, (then_ns, before) = self.session.now_ns, self._sent_before
+        now_ns, (then_ns, before) = time.monotonic_ns(), self._sent_before
         if terminal is None or now_ns - then_ns < 2_000_000_000:
             return
         self._sent_before = now_ns, terminal.sent_bytes
@@ -213,7 +222,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         base = self.screen_stack[0]
         plan = arrange(
             width,
-            height,
+            height - self.transport.rows,
             self.nodes.row_count(),
             self.mitigations.row_count,
             False if self._link.low_bandwidth else self._show_chart,
@@ -223,6 +232,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         base.set_class(plan is None, "tiny")
         for widget in (self.status, self.keys, base.query_one("#lower")):
             widget.display = plan is not None
+        self.transport.display = plan is not None and self.transport.rows > 0
         if plan is None:
             self.latency.display = self.history.display = False
             base.query_one("#small", Static).update(
@@ -249,7 +259,7 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
     # keys
 
     def action_help(self) -> None:
-        panels = (LatencyPanel, HistoryPanel, NodesPanel, StallsPanel, MitigationsPanel)
+        panels = (LatencyPanel, HistoryPanel, NodesPanel, StallsPanel, MitigationsPanel, TransportPanel)
         self.push_screen(
             HelpScreen([("Keys", self.BINDINGS), ("In a list (nodes, stalls, mitigations)", RowsPanel.BINDINGS)], panels)
         )
@@ -258,6 +268,9 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         self.push_screen(DetailsScreen(self.session, self._glyphs))
 
     def action_pause(self) -> None:
+        if self.player is not None:
+            self.play_or_pause()
+            return
         self.paused = not self.paused
         self._fresh = True
         self._say_mode()
@@ -328,7 +341,12 @@ class WlatApp(ViewKeys, StallKeys, OrderedKeys, App[int]):
         self._say_mode()
 
     def _say_mode(self) -> None:
-        modes = {"PAUSED": self.paused, "low-bandwidth": self._link.low_bandwidth, "putting everything back": self._leaving}
+        modes = {
+            self.when: bool(self.when),
+            "PAUSED": self.paused,
+            "low-bandwidth": self._link.low_bandwidth,
+            "putting everything back": self._leaving,
+        }
         self.status.mode = ", ".join(word for word, on in modes.items() if on)
         self.status.redraw()
 

@@ -15,7 +15,7 @@ import click
 
 from wlat_tui import __version__
 from wlat_tui.config import ConfigError, config_path, load_config
-from wlat_tui.options import source_options
+from wlat_tui.options import screen_options, source_options
 
 COMMANDS = {
     "anonymize": "wlat_tui.commands.anonymize:anonymize",
@@ -28,6 +28,7 @@ COMMANDS = {
     "export": "wlat_tui.commands.export:export",
     "info": "wlat_tui.commands.info:info",
     "record": "wlat_tui.commands.record:record",
+    "replay": "wlat_tui.commands.replay:replay",
     "repair": "wlat_tui.commands.repair:repair",
     "report": "wlat_tui.commands.report:report",
     "restore": "wlat_tui.commands.restore:restore",
@@ -97,17 +98,7 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     help="Defaults for these flags (TOML); by default ~/.config/wlat/config.toml.",
 )
 @source_options
-@click.option(
-    "--low-bandwidth/--full-bandwidth",
-    default=None,
-    help="Send under 2 KB/s to the terminal (default: by itself on a slow link).",
-)
-@click.option("--ascii/--unicode", "ascii_only", default=None, help="Draw with plain ASCII (default: by the locale).")
-@click.option("--mouse/--no-mouse", default=None, help="React to the mouse (default: not over SSH).")
-@click.option("--theme", metavar="NAME", default=None, help="Colour theme.")
-@click.option(
-    "--refresh", "refresh_hz", type=click.FloatRange(0.2, 20), default=4, show_default=True, help="Screen updates per second."
-)
+@screen_options
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> int | None:
     """Watch the worst write() of this host live, next to how far each NUMA node is from its watermarks.

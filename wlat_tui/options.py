@@ -130,3 +130,30 @@ def source_options(command: _Command) -> _Command:
     for option in reversed(_SOURCE_OPTIONS):
         command = option(command)
     return command
+
+
+_SCREEN_OPTIONS = (
+    click.option(
+        "--low-bandwidth/--full-bandwidth",
+        default=None,
+        help="Send under 2 KB/s to the terminal (default: by itself on a slow link).",
+    ),
+    click.option("--ascii/--unicode", "ascii_only", default=None, help="Draw with plain ASCII (default: by the locale)."),
+    click.option("--mouse/--no-mouse", default=None, help="React to the mouse (default: not over SSH)."),
+    click.option("--theme", metavar="NAME", default=None, help="Colour theme."),
+    click.option(
+        "--refresh",
+        "refresh_hz",
+        type=click.FloatRange(0.2, 20),
+        default=4,
+        show_default=True,
+        help="Screen updates per second.",
+    ),
+)
+
+
+def screen_options(command: _Command) -> _Command:
+    """Everything that `wlat_tui.running.run` wants to know about the screen."""
+    for option in reversed(_SCREEN_OPTIONS):
+        command = option(command)
+    return command

@@ -40,25 +40,23 @@ async def test_nothing_can_be_changed(recording: Recording) -> None:
     await source.close()
 
 
-async def test_after_a_seek_the_first_frame_is_complete_and_the_rest_follow(recording: Recording) -> None:
+async def test_it_goes_on_from_wherever_it_is_told_to(recording: Recording) -> None:
     source = ReplaySource(recording, math.inf)
-    assert source.seek(WHOLE[100].begin_ns + 5) == 100
-    frames = [frame async for frame in source.frames()]
-    assert frames[0] == recording.known_at(100)
-    assert frames[0].host == WHOLE[0].host
-    assert frames[1:] == WHOLE[101:]
+    source.go_on_at(100)
+    assert [frame async for frame in source.frames()] == WHOLE[100:]
+    assert source.ended
     await source.close()
 
 
-async def test_a_seek_while_playing_goes_there_backwards_too(recording: Recording) -> None:
+async def test_a_jump_while_playing_goes_there_backwards_too(recording: Recording) -> None:
     source = ReplaySource(recording, math.inf)
     seen: list[int] = []
     async for frame in source.frames():
         seen.append(frame.end_ns)
         if len(seen) == 3:
-            source.seek(WHOLE[120].begin_ns)
+            source.go_on_at(120)
         if len(seen) == 5:
-            source.seek(0)
+            source.go_on_at(0)
         if len(seen) == 7:
             break
     assert seen == [WHOLE[i].end_ns for i in (0, 1, 2, 120, 121, 0, 1)]
@@ -81,7 +79,7 @@ async def test_paused_it_yields_only_the_steps_asked_for(recording: Recording) -
         await asyncio.sleep(0)
     assert arrived.empty()
     assert source.number == 2
-    source.seek(WHOLE[90].begin_ns)
+    source.go_on_at(90)
     source.step()
     assert (await asyncio.wait_for(arrived.get(), 30)).end_ns == WHOLE[90].end_ns
     source.play()
@@ -130,16 +128,16 @@ async def test_a_hole_in_the_recording_is_not_waited_for_in_full(tmp_path: Path,
     await source.close()
 
 
-async def test_kept_open_it_waits_at_the_end_for_a_seek(recording: Recording) -> None:
+async def test_kept_open_it_waits_at_the_end_for_a_jump(recording: Recording) -> None:
     source = ReplaySource(recording, math.inf, stay_open=True)
     coming = source.frames()
-    source.seek(WHOLE[-1].begin_ns)
+    source.go_on_at(len(WHOLE) - 1)
     assert (await anext(coming)).end_ns == WHOLE[-1].end_ns
     waiting = asyncio.ensure_future(anext(coming))
     for _ in range(20):
         await asyncio.sleep(0)
     assert not waiting.done()
-    source.seek(WHOLE[3].begin_ns)
+    source.go_on_at(3)
     assert (await asyncio.wait_for(waiting, 30)).end_ns == WHOLE[3].end_ns
     await source.close()
 

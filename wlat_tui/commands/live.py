@@ -112,13 +112,15 @@ def choose_source(options: Mapping[str, Any], settings: Settings) -> Source:
     return LiveSource(settings, directory, read_only=options["read_only"], sudo=options["sudo"])
 
 
+def need_terminal(what: str, instead: str, ctx: click.Context | None = None) -> None:
+    """Raises click.UsageError when there is no terminal."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError(f"{what} needs a terminal on stdin and stdout (for scripts: {instead})", ctx)
+
+
 def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
     """Open the live screen; returns the exit status."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.UsageError(
-            "the live screen needs a terminal on stdin and stdout (for scripts: 'wlat doctor --json', 'wlat topology --json')",
-            ctx,
-        )
+    need_terminal("the live screen", "'wlat doctor --json', 'wlat topology --json'", ctx)
     source = choose_source(options, read_settings(options))
     from wlat_tui.running import run
 

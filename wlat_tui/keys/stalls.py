@@ -25,7 +25,12 @@ class StallKeys(App[int]):
     """Part of `wlat_tui.app.WlatApp`."""
 
     KEYS = [
-        Binding("n", "next_stall(1)", "Next stall", tooltip="Go to the next stall of the list (N: the one before)"),
+        Binding(
+            "n",
+            "next_stall(1)",
+            "Next stall",
+            tooltip="Go to the next stall of the list (N: the one before); in a recording, in time",
+        ),
         Binding("N", "next_stall(-1)", "Previous stall", tooltip="Go to the previous stall of the list"),
         Binding("slash", "filter_stalls", "One cause", tooltip="What each cause cost; list the stalls of one cause only"),
         Binding("o", "sort_stalls", "Sort stalls", tooltip="List the newest stalls first, the slowest first, or by cause"),
@@ -44,7 +49,13 @@ class StallKeys(App[int]):
     def open_mitigation(self, mitigation: Mitigation, suggested: str | None = None) -> None:
         raise NotImplementedError
 
+    def go_to_stall(self, step: int) -> bool:
+        """Move in time instead of in the list; False where one cannot (`wlat_tui.keys.transport`)."""
+        raise NotImplementedError
+
     def action_next_stall(self, step: int) -> None:
+        if self.go_to_stall(step):
+            return
         self.action_panel("stalls")
         self.stalls.action_move(step)
 

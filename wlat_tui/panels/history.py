@@ -56,8 +56,8 @@ class HistoryPanel(Panel):
     def take(self, session: Session) -> None:
         if not self.display or self.low_bandwidth:
             return
-        self._session = session
-        due = self._view is None or session.now_ns - self._at_ns >= max(_DRAW_NS, self._column_ns())
+        jumped, self._session = session is not self._session, session
+        due = jumped or self._view is None or session.now_ns - self._at_ns >= max(_DRAW_NS, self._column_ns())
         if due:
             self._at_ns = session.now_ns
             self._cut(session)

@@ -55,6 +55,8 @@ class LatencyPanel(Panel):
         self._stalls, self._late_wakes = headline.stalls, headline.late_wakes
         self._inflight_ns = headline.inflight_ns
         self._marked.take(session.explained)
+        if session is not self._session:
+            self._figures_at_ns = None  # somebody jumped
         self._session, self._at_ns = session, session.now_ns
         self._cut(session, self._bar_cells(self.size.width))
         ever = session.worst_ever(Span.RESPONSE)

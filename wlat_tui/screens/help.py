@@ -21,6 +21,13 @@ _NAMES = {
     "equals_sign": "=",
     "minus": "-",
     "space": "Space",
+    "comma": ",",
+    "full_stop": ".",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "apostrophe": "'",
+    "quotation_mark": '"',
+    "at": "@",
 }
 
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import struct
 import tempfile
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from wlat_tui.sessions.schema import APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, T
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
+_UNPACKED_BLOCKS = 4
+"""Held unpacked: two readers at different places do not take them from each other."""
 _TEMPORARY = f"PRAGMA query_only = OFF; {DIGESTS.replace('CREATE TABLE', 'CREATE TEMP TABLE')} PRAGMA query_only = ON;"
 """What a recording older than 1.2 does not have: empty until `add_digests`; the file itself is not touched."""
 _Result = TypeVar("_Result")
@@ -38,7 +41,7 @@ class Recording:
         self.path = path
         self.notices: list[str] = []
         """What the user should know about the file, in sentences."""
-        self._last: tuple[bytes, list[Frame]] | None = None
+        self._unpacked: OrderedDict[bytes, list[Frame]] = OrderedDict()
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self.version = read_version(path)
         """1000 * major + minor."""
@@ -142,7 +145,7 @@ class Recording:
         return 0 if row is None else int(row[0])
 
     def frames(self, first: int = 0, end: int | None = None) -> Iterator[Frame]:
-        """Frames by number, from *first* to before *end*, one block in memory at a time."""
+        """Frames by number, from *first* to before *end*, a few blocks in memory at a time."""
         number = first
         while end is None or number < end:
             # one query per block: a recording that goes on puts small blocks together behind our back
@@ -196,8 +199,9 @@ class Recording:
         row = self.row("SELECT first, data FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (number,))
         if row is None:
             return number, []
-        if only is None and self._last is not None and self._last[0] == row[1]:
-            return int(row[0]), self._last[1]
+        if only is None and (held := self._unpacked.get(row[1])) is not None:
+            self._unpacked.move_to_end(row[1])
+            return int(row[0]), held
         try:
             data = bytes(row[1])
             if read_head(data).first != row[0]:
@@ -206,7 +210,9 @@ class Recording:
         except (Damaged, TypeError) as error:
             raise self.damaged(error) from error
         if only is None:
-            self._last = data, frames
+            self._unpacked[data] = frames
+            while len(self._unpacked) > _UNPACKED_BLOCKS:
+                self._unpacked.popitem(last=False)
         return int(row[0]), frames
 
     def _read_facts(self) -> dict[str, Any]:

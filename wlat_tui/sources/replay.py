@@ -17,8 +17,7 @@ LONGEST_WAIT_S = 2.0
 class ReplaySource:
     """Frames of a recording, each when it is due.
 
-    The first frame after a seek is complete: sections that it does not have are the last ones before it, so that the host, the
-    knobs and the zones are known at once.
+    What was known before a frame one jumps to is `wlat_tui.sessions.past`'s business.
 
     Args:
         recording: closed with the source.
@@ -33,11 +32,11 @@ class ReplaySource:
     farewell: str | None = None
 
     def __init__(self, recording: Recording, speed: float = 1.0, *, stay_open: bool = False) -> None:
-        self.description = f"replay of {recording.path.name}"
-        self._recording = recording
+        demo = " of the demo" if "demo" in str(recording.facts.get("source", "")) else ""
+        self.description = f"replay of {recording.path.name}{demo}"
+        self.recording = recording
         self._stay_open = stay_open
         self._number = 0
-        self._complete = False
         self._closed = False
         self._paused = False
         self._steps = 0
@@ -62,6 +61,11 @@ class ReplaySource:
         return self._paused
 
     @property
+    def ended(self) -> bool:
+        """No frame follows."""
+        return self._number >= len(self.recording)
+
+    @property
     def number(self) -> int:
         """Number of the frame that comes next."""
         return self._number
@@ -79,16 +83,10 @@ class ReplaySource:
         self._steps += frames
         self._moved.set()
 
-    def seek(self, at_ns: int) -> int:
-        """Go to the frame that covers this moment (CLOCK_MONOTONIC of the recording), or the next one; returns its number.
-
-        Raises:
-            SessionError: the recording is damaged there.
-        """
-        self._number = self._recording.number_at(at_ns)
-        self._complete = True
+    def go_on_at(self, number: int) -> None:
+        """Make this frame the next one."""
+        self._number = number
         self._moved.set()
-        return self._number
 
     async def frames(self) -> AsyncIterator[Frame]:
         """Frames until the end of the recording or of the source. Raises SessionError where the recording is damaged."""
@@ -98,7 +96,7 @@ class ReplaySource:
         while not self._closed:
             if coming is None or number != self._number:
                 number, played_ns = self._number, None
-                coming = self._recording.frames(number)
+                coming = self.recording.frames(number)
             frame = next(coming, None)
             if frame is None:
                 if not self._stay_open:
@@ -110,8 +108,6 @@ class ReplaySource:
             if not await self._due(frame, played_ns, number):
                 coming = None
                 continue
-            if self._complete:
-                frame, self._complete = self._recording.known_at(number), False
             self._number = number = number + 1
             played_ns = frame.end_ns
             yield frame
@@ -146,4 +142,4 @@ class ReplaySource:
     async def close(self) -> None:
         self._closed = True
         self._moved.set()
-        self._recording.close()
+        self.recording.close()
