@@ -173,8 +173,13 @@ def test_the_replay_looks_as_it_did(
     source.pause()
     source.go_on_at(STALLED[-1])
     app = WlatApp(source, ascii=False)
+    monkeypatch.setattr(app, "_tell_new_causes", lambda: None)
 
     async def ready(pilot: object) -> None:
         await until(pilot, lambda: app.mitigations.ready and app._refining is not None and app._refining.is_finished)  # type: ignore[arg-type]
+        app.clear_notifications()
+        app._fresh = True
+        app.draw()
+        await pilot.pause()  # type: ignore[attr-defined]
 
     assert snap_compare(app, terminal_size=size, run_before=ready)  # type: ignore[operator]
