@@ -91,3 +91,8 @@ def test_a_wide_character_is_replaced_as_a_whole() -> None:
     picture.take_changes()
     picture.feed(draw(0, 0, "漢x "))
     assert picture.take_changes() == "\x1b[1;3Hx "
+
+
+def test_what_is_meant_for_the_clipboard_is_passed_on_and_titles_are_not() -> None:
+    picture = Picture()
+    assert picture.feed("a\x1b]52;c;aGk=\x07b\x1b]0;title\x07") == "\x1b]52;c;aGk=\x07"

@@ -42,6 +42,7 @@ class StallKeys(App[int]):
     mitigations: MitigationsPanel
     _glyphs: Glyphs
     _causes_told: set[str]
+    _drawn_once: bool
 
     def action_panel(self, name: str) -> None:
         raise NotImplementedError
@@ -82,11 +83,10 @@ class StallKeys(App[int]):
             self.open_mitigation(mitigation, advice.value)
 
     def _tell_new_causes(self) -> None:
-        """Say once that stalls of a kind not seen before happen."""
-        for top in self.session.top_causes:
-            if top.cause.name in self._causes_told:
-                continue
-            self._causes_told.add(top.cause.name)
-            self.notify(
-                f"{format_ns(top.worst_ns)}: {top.cause.says}", title=f"New: {top.cause.title}", timeout=8, markup=False
-            )
+        """Say once that stalls of a kind not seen before happen. What was there when the screen opened is no news."""
+        new = [top for top in self.session.top_causes if top.cause.name not in self._causes_told]
+        self._causes_told.update(top.cause.name for top in new)
+        told = [f"{top.cause.title} ({format_ns(top.worst_ns)})" for top in new if top.cause.explains]
+        if told and self._drawn_once:
+            more = "" if len(told) == 1 else "s"
+            self.notify(f"New kind{more} of stall: {', '.join(told)}", timeout=5, markup=False)

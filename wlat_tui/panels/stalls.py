@@ -14,6 +14,7 @@ from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.renderables.causes import FAMILY_MARKS
 from wlat_tui.renderables.line import Line, Span, first_fitting, fit, merged, width_of
 from wlat_tui.renderables.stall_row import Columns, columns_for, stall_row, titles
+from wlat_tui.renderables.suspect_line import suspect_lines
 from wlat_tui.units import format_ns
 
 ORDERS = ("newest", "slowest", "cause")
@@ -50,6 +51,7 @@ class StallsPanel(RowsPanel):
         self._wall_offset_ns = 0
         self._cpu_nodes: dict[int, int] = {}
         self._counts = (0, 0)
+        self._suspect: list[Line] = []
 
     @property
     def listed(self) -> Sequence[Explained]:
@@ -68,6 +70,7 @@ class StallsPanel(RowsPanel):
         self._threshold_ns = session.settings.threshold_ns
         self._wall_offset_ns = session.wall_ns - session.now_ns
         self._counts = session.stall_count, session.stalls_passed_over
+        self._suspect = suspect_lines(session.suspects.ranked(), session.stall_count)
         if session.host is not None:
             self._cpu_nodes = {cpu: shape.node for shape in session.host.nodes for cpu in shape.cpus}
         self._list()
@@ -119,6 +122,10 @@ class StallsPanel(RowsPanel):
         if self._listed and height >= 6:
             lines.append(titles(self._columns(width)))
         return lines
+
+    def footer(self, width: int, height: int) -> list[Line]:
+        """Whom to stop."""
+        return [first_fitting(self._suspect, width, self.glyphs.ellipsis)] if self._suspect and height >= 4 else []
 
     def rows(self, width: int) -> list[Line]:
         if not self._listed:

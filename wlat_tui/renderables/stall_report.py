@@ -17,6 +17,8 @@ from wlat_tui.renderables.stall_timeline import timeline
 from wlat_tui.units import format_bytes, format_ns
 
 _PHASES_SHOWN = 12
+_EVIDENCE_CELLS = 40
+"""Evidence stands beside its phase where so much is left, else below it."""
 _DEEDS = {
     "read": "read",
     "write": "wrote to",
@@ -110,32 +112,34 @@ def lines(one: Explained, when: str, advice: tuple[Advice, ...], width: int, gly
     letter, role = FAMILY_MARKS[one.cause.family]
     yield merged([(f"{letter} ", role), (headline(one, when), "heading")])
     yield from _wrapped(one.cause.says, width, "")
+    if one.suspect is not None:
+        yield from _wrapped(deed(one.suspect), width, "notice", f"{glyphs.bullet} ")
     yield from _wrapped(how_known(one), width, "label")
     yield ()
     yield from timeline(one.verdict, width, glyphs)
     yield ()
     yield from _phases(one, width, glyphs)
-    yield from _chains(one, width, glyphs)
     yield ()
-    yield (("What would help here", "label"),)
+    yield (("What would help here", "heading"),)
     for number, each in enumerate(advice, 1):
         yield from _advice(each, number, width, glyphs)
     if not advice:
         yield (("  nothing that wlat knows of", "dim"),)
+    yield from _chains(one, width, glyphs)
     yield ()
-    yield (("Who else was busy meanwhile", "label"),)
+    yield (("Who else was busy meanwhile", "heading"),)
     for other in one.circumstances.neighbours:
         mark = glyphs.bullet if other is one.suspect else " "
         yield from _wrapped(deed(other), width, "notice" if other is one.suspect else "", f" {mark} ")
     if not one.circumstances.neighbours:
         yield (("  nobody was seen", "dim"),)
     yield ()
-    yield (("What was known then", "label"),)
+    yield (("What was known then", "heading"),)
     for name, value in facts(one):
         yield from _wrapped(value, width, "", f"  {name:<13}")
     if one.trace is not None and one.trace.listing:
         yield ()
-        yield (("Function graph", "label"),)
+        yield (("Function graph", "heading"),)
         yield from (((f"  {line}", ""),) for line in one.trace.listing.splitlines())
 
 
@@ -152,7 +156,7 @@ def longest_phases(phases: tuple[Phase, ...]) -> tuple[list[Phase], list[Phase]]
 
 def _phases(one: Explained, width: int, glyphs: Glyphs) -> Iterator[Line]:
     verdict = one.verdict
-    yield ((f"  {'Phase':<24}{'from':>9}{'took':>9}{'share':>7}  evidence", "label"),)
+    yield ((f"  {'Phase':<24}{'from':>9}{'took':>9}{'share':>7}  {'evidence' if width >= 95 else ''}", "label"),)
     shown, rest = longest_phases(verdict.phases)
     for phase in shown:
         cause = cause_named(phase.cause)
@@ -160,7 +164,12 @@ def _phases(one: Explained, width: int, glyphs: Glyphs) -> Iterator[Line]:
         share = 100 * phase.length_ns / max(1, verdict.span_ns)
         sure = "~" if phase.confidence is Confidence.COINCIDED and cause.explains else " "
         figures = f"{'+' + format_ns(phase.begin_ns - verdict.begin_ns):>9}{format_ns(phase.length_ns):>9}{share:>6.1f}%  "
-        yield merged([(f"{letter} ", role), (f"{sure}{cause.title:<23}"[:24], ""), (figures, ""), (phase.evidence, "dim")])
+        lead = f"{letter} {sure}{cause.title:<23}"[:26] + figures
+        beside = width >= len(lead) + _EVIDENCE_CELLS
+        indent = len(lead) if beside else 5
+        evidence = wrap(phase.evidence, width - indent)
+        yield merged([(letter, role), (lead[1:], ""), (evidence.pop(0) if beside and evidence else "", "dim")])
+        yield from (((f"{'':{indent}}{line}", "dim"),) for line in evidence)
     if rest:
         spent = format_ns(sum(phase.length_ns for phase in rest))
         yield ((f"  {f'{len(rest)} shorter ones':<24}{'':>9}{spent:>9}", "label"),)
@@ -177,7 +186,7 @@ def _chains(one: Explained, width: int, glyphs: Glyphs) -> Iterator[Line]:
     if not runs:
         return
     yield ()
-    yield (("Where in the kernel (time below each function)", "label"),)
+    yield (("Where in the kernel (time below each function)", "heading"),)
     for run in runs:
         names = f" {glyphs.arrow} ".join(run.functions)
         lead = f"  {format_ns(run.spent_ns):>7}  {'  ' * run.depth}"

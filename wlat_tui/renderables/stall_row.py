@@ -12,7 +12,7 @@ from wlat_tui.renderables.line import Line, Span, merged
 from wlat_tui.units import format_ns
 
 _TIME, _TOOK, _CLASS, _CAUSE, _WHY, _NODE = 9, 7, 9, 24, 5, 5
-_PLAIN_SUSPECT_CELLS = 30
+_SUSPECT, _PLAIN_SUSPECT_CELLS = 22, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def columns_for(width: int, several_nodes: bool) -> Columns:
     """The columns of a list *width* cells wide."""
     node = several_nodes
     fixed = 3 + _TIME + _TOOK + 1 + _CLASS + _CAUSE + _NODE * node
-    why = width - fixed >= _WHY + 16
+    why = width - fixed >= _WHY + _SUSPECT
     return Columns(width, why, node, max(0, width - fixed - _WHY * why - 1))
 
 

@@ -95,8 +95,19 @@ class MitigationDialog(ModalScreen[Request | None]):
         values = [choice.value for choice in self._choices]
         if self._current in values:
             self.query_one(OptionList).highlighted = values.index(self._current)  # Enter alone changes nothing
-        if self._suggested in values:
-            self.query_one(OptionList).highlighted = values.index(self._suggested)
+        if self._suggested is not None and self.offering:
+            self._suggest(self._suggested)
+
+    def _suggest(self, value: str) -> None:
+        """Choose this value, or the first of its kind (``write`` stands for ``write 4M``); else write it into the field."""
+        for at, choice in enumerate(self._choices):
+            if choice.value == value or choice.value.startswith(f"{value} "):
+                self.query_one(OptionList).highlighted = at
+                return
+        field = self.query_one(Input)
+        if field.display:
+            field.value = value
+            self.set_focus(field)
 
     def on_resize(self, event: events.Resize) -> None:
         self._divide(event.size.width, event.size.height)

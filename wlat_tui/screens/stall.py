@@ -36,7 +36,7 @@ class StallScreen(LinesScreen):
             for digit in "123456789"
         ),
     ]
-    hint = "n N  next, previous    y  copy    Y  as Markdown    1-9  open that switch    Esc  close"
+    hint = "n N  next, previous   y Y  copy, as Markdown   1-9  switch   Esc"
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from textual.binding import Binding
 from wlat_tui.causes import blind_causes
 from wlat_tui.model.suspects import Suspect, sentence
 from wlat_tui.renderables.line import Line, Role, merged
+from wlat_tui.renderables.suspect_line import to_be_stopped
 from wlat_tui.screens.lines import LinesScreen
 from wlat_tui.units import format_ns
 
@@ -24,12 +25,13 @@ class SuspectsScreen(LinesScreen):
     hint = "Up Down  scroll      Esc  close"
 
     def lines(self, width: int) -> Iterable[Line]:
-        ranked = self._session.suspects.ranked()
+        # first those that can be stopped: kswapd is beside every stall of a host that is short of memory
+        ranked = sorted(self._session.suspects.ranked(), key=lambda suspect: not to_be_stopped(suspect))
         yield (("Who disturbs the write path", "heading"),)
-        yield (("A stall that somebody overlapped need not be his fault; the stall itself says what was traced.", "label"),)
+        yield (("A stall that somebody overlapped need not be their fault; the stall itself says what was traced.", "label"),)
         yield ()
         if ranked:
-            yield ((f"  {'who':<18}{'did':<9}{'to':<24}{'count':>9}{'spent':>9}{'stalls':>8}{'of them':>9}", "label"),)
+            yield ((f"  {'who':<18}{'did':<10}{'to':<24}{'count':>9}{'spent':>9}{'stalls':>8}{'of them':>9}", "label"),)
         for suspect in ranked[:_SHOWN]:
             yield from self._suspect(suspect, width)
         if len(ranked) > _SHOWN:
@@ -43,7 +45,7 @@ class SuspectsScreen(LinesScreen):
         who = "wlat itself" if suspect.own else suspect.by.comm or f"pid {suspect.by.pid}"
         role: Role = "dim" if suspect.own or not suspect.stalls else "warn"
         count = f"{suspect.count:,}" if suspect.kind != "dirtied" else ""
-        row = f"{suspect.kind:<9}{suspect.what[:23]:<24}{count:>9}{format_ns(suspect.spent_ns):>9}{suspect.stalls:>8,}"
+        row = f"{suspect.kind:<10}{suspect.what[:23]:<24}{count:>9}{format_ns(suspect.spent_ns):>9}{suspect.stalls:>8,}"
         met = format_ns(suspect.stalled_ns) if suspect.stalls else "-"
         yield merged([(f"  {who[:17]:<18}", role), (row, "dim" if suspect.own else ""), (f"{met:>9}", "")])
         if not suspect.own:
