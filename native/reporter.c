@@ -15,7 +15,7 @@ enum {
 	NUDGE_MARGIN_NS = 2000000,    /* a sleeping writer is not woken closer than this before its next write */
 	TROUBLE_SHOWN_NS = 10000000,  /* x 1000: how long a writeback error stays visible */
 	LAST_WORDS_NS = 100000000,    /* for the final report, when nobody may be reading any more */
-	LOOK_NS = 50000000,           /* how soon after a stall its records are saved from being overwritten */
+	LOOK_NS = 200000000,          /* how soon after a stall its records are saved from being overwritten: 1 MiB lasts longer */
 	LEAST_TRACE_BYTES = 4096,     /* a trace cut to less than this is not worth its place */
 };
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from wlat_tui.bench import effect, fidelity, pressure, reach, screen
+from wlat_tui.bench import effect, fidelity, pressure, reach, screen, tracer
 from wlat_tui.bench.terminal import ESCAPE, BenchError, MeasuredTerminal
 from wlat_tui.bench.under_screen import under_screen
 from wlat_tui.cli import cli
@@ -205,7 +205,7 @@ def test_ctrl_c_ends_everything(disk: Path, name: str) -> None:
     assert os.listdir(disk) == []
 
 
-@pytest.mark.parametrize("name", ["fidelity", "screen", "reach", "effect"])
+@pytest.mark.parametrize("name", ["fidelity", "screen", "reach", "effect", "tracer"])
 def test_memory_in_place_of_a_disk_is_refused(name: str) -> None:
     refused = CliRunner().invoke(cli, ["bench", name, "--dir", "/dev/shm"], prog_name="wlat")
     assert refused.exit_code == 2
@@ -214,5 +214,12 @@ def test_memory_in_place_of_a_disk_is_refused(name: str) -> None:
 
 def test_help_says_what_each_one_answers_and_how_long_it_takes() -> None:
     text = CliRunner().invoke(cli, ["bench", "--help"], prog_name="wlat").output
-    for name in ("fidelity", "screen", "reach", "effect"):
+    for name in ("fidelity", "screen", "reach", "effect", "tracer"):
         assert re.search(rf"{name} .*\?.* minute", text), text
+
+
+def test_the_tracer_is_compared_with_a_writer_that_is_not_traced(disk: Path) -> None:
+    lines = tracer.run(disk, 0.6, 1, lambda _text: None, warm_up_s=0.2)
+    text = "\n".join(lines)
+    for words in ("on against off", "deep against off", "wake p99", "service p50 ratio", "target <= 1.05"):
+        assert words in text

@@ -39,6 +39,7 @@ def bench() -> None:
     screen    what does the screen cost?             about 4 minutes
     reach     how fast, how large a host?            about 1 minute
     effect    does prewarming help under pressure?   about 4 minutes; fills the page cache!
+    tracer    what does asking the kernel cost?      about 4 minutes
     sessions  how large, how quick to open?          about 1 minute
 
     Run them on a quiet host. Figures go to stdout, progress to stderr; Ctrl-C ends everything and leaves nothing.
@@ -121,6 +122,20 @@ def effect(directory: Path, seconds: float, rounds: int, distance_bytes: int) ->
     from wlat_tui.bench.effect import run
 
     measure(lambda say: run(directory, seconds, rounds, distance_bytes, say))
+
+
+@bench.command()
+@PLACE
+@SECONDS
+@ROUNDS
+def tracer(directory: Path, seconds: float, rounds: int) -> None:
+    """The writer untraced, traced as always, and traced deeply.
+
+    Engines take turns, one at a time and without a screen; the ratio of neighbours is what counts.
+    """
+    from wlat_tui.bench.tracer import run
+
+    measure(lambda say: run(directory, seconds, rounds, say))
 
 
 @bench.command()

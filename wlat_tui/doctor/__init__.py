@@ -14,6 +14,7 @@ CHECKS: dict[str, Check] = {
     "RT throttling": privileges.rt_throttling,
     "tracefs": tracing.tracefs,
     "perf events": tracing.perf_events,
+    "tracer": tracing.tracer,
     "lockdown": tracing.lockdown,
     "clock source": timing.clock_source,
     "timer slack": timing.timer_slack,

@@ -6,10 +6,20 @@ import os
 
 from wlat_tui.doctor.finding import Finding, State, Subject
 from wlat_tui.doctor.privileges import has_capability
+from wlat_tui.evidence import TraceLevel
 from wlat_tui.kernel.files import read_line
 from wlat_tui.kernel.mounts import read_mounts
 from wlat_tui.kernel.sysctl import read_sysctl
 from wlat_tui.kernel.thp import parse_choice
+from wlat_tui.native import try_tracer
+from wlat_tui.tracing import describe
+
+_LEVELS = {
+    TraceLevel.NOTHING: "sees counters only",
+    TraceLevel.SWITCHES: "sees when the writer leaves and gets a CPU",
+    TraceLevel.CHAINS: "sees events with their call chains",
+    TraceLevel.FULL: "sees events with call chains and fields",
+}
 
 
 def tracefs(subject: Subject) -> Finding:
@@ -36,6 +46,23 @@ def perf_events(subject: Subject) -> Finding:
     if int(text) < 0:
         return Finding("perf events", State.OK, here, why)
     return Finding("perf events", State.DEGRADED, here, why, "wlat --sudo")
+
+
+def tracer(subject: Subject) -> Finding:
+    """Tries out what the engine would try, as this user."""
+    why = "What cannot be seen cannot be named: a stall then stays unexplained or only half explained."
+    if not subject.live:
+        return Finding("tracer", State.MISSING, "is tried out on the running host only", why)
+    found = describe(try_tracer(), "root" if os.geteuid() == 0 else "user")
+    armed = [probe for probe in found.probes if probe.armed]
+    blind = [probe for probe in found.probes if not probe.armed]
+    here = f"{_LEVELS[found.level]}; {len(armed)} of {len(found.probes)} probes armed"
+    if found.why:
+        here += f"; {found.why}"
+    if blind and armed:
+        here += f"; blind: {', '.join(f'{probe.name} ({probe.why})' for probe in blind)}"
+    state = State.OK if found.why is None else State.MISSING if found.level is TraceLevel.NOTHING else State.DEGRADED
+    return Finding("tracer", state, here, why, found.fix)
 
 
 def lockdown(subject: Subject) -> Finding:
