@@ -63,8 +63,14 @@ void wl_engine_place_threads(struct wl_engine *e)
 static void apply(struct wl_engine *e, const struct wl_settings *s)
 {
 	pthread_mutex_lock(&e->settings_lock);
+	bool moves = e->settings.policy != s->policy || memcmp(e->settings.cpus, s->cpus, sizeof s->cpus) != 0 ||
+		     memcmp(e->settings.policy_nodes, s->policy_nodes, sizeof s->policy_nodes) != 0;
 	e->settings = *s;
 	pthread_mutex_unlock(&e->settings_lock);
+	if (moves) {
+		atomic_store(&e->places_swaps, atomic_load(&e->writer.swaps));
+		atomic_fetch_add(&e->places, 1);
+	}
 	/* first, so that nothing is missed where the writer is about to go */
 	struct wl_cpus cpus = writer_cpus(e, s);
 	wl_tracer_follow(&e->tracer, &cpus, s->trace);

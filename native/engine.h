@@ -14,6 +14,9 @@ struct wl_engine {
 	pthread_mutex_t settings_lock;
 	struct wl_settings settings; /* in force or on its way; under settings_lock */
 	struct wl_cpus started_with;
+	_Atomic uint32_t places;       /* how often it was changed where writer and pages shall be */
+	_Atomic uint32_t places_swaps; /* the writer's swaps at the last of these changes */
+	uint32_t place;                /* of them, what segments are opened for now; the janitor's */
 	_Atomic int refused[WL_REQUESTS];
 
 	int out_fd;

@@ -175,6 +175,7 @@ static int open_next(struct wl_engine *e, const struct wl_settings *settings)
 		s++; /* make_room saw to it that there is one */
 	s->fd = fd;
 	s->method = settings->prewarm;
+	s->place = e->place;
 	s->size = size;
 	s->state = WL_SEGMENT_LIVE;
 	s->serial = all->serial++;
@@ -253,11 +254,25 @@ static void tend_trouble(struct wl_engine *e)
 		atomic_fetch_or(&e->writer.attention, WL_ATTEND_SWITCH);
 }
 
+/* Whether it is of the kind asked for, its pages prepared where the writer is now wanted. */
+static bool fits(const struct wl_engine *e, const struct wl_segment *s, const struct wl_settings *settings)
+{
+	return s->method == settings->prewarm && (s->place == e->place || s->method == WL_PREWARM_OFF);
+}
+
+/* The writer tells its node when it hands over: the one after the next surely comes from where it was sent. A writer that may go
+ * from node to node and does so by itself is not followed. */
+static void tend_place(struct wl_engine *e)
+{
+	if (atomic_load(&e->writer.swaps) - atomic_load(&e->places_swaps) >= 2)
+		e->place = atomic_load(&e->places);
+}
+
 /* When the kind of segment asked for has changed, the writer goes there as soon as one is ready. */
 static void tend_next(struct wl_engine *e, const struct wl_settings *settings)
 {
 	struct wl_segment *next = atomic_load(&e->writer.shelf.next), *current = atomic_load(&e->writer.shelf.current);
-	if (next && next->method != settings->prewarm)
+	if (next && current && !fits(e, next, settings)) /* the first one is for the writer to begin with, whatever it is */
 		withdraw_next(e);
 	take_in_retired(e);
 	if (atomic_load(&e->writer.shelf.next) == NULL) {
@@ -268,7 +283,7 @@ static void tend_next(struct wl_engine *e, const struct wl_settings *settings)
 	}
 	/* only the janitor changes next from one to another; the writer can only have taken it meanwhile */
 	next = atomic_load(&e->writer.shelf.next);
-	if (next && current && current->method != settings->prewarm && atomic_load(&next->ready))
+	if (next && current && !fits(e, current, settings) && atomic_load(&next->ready))
 		atomic_fetch_or(&e->writer.attention, WL_ATTEND_SWITCH);
 }
 
@@ -279,7 +294,7 @@ static uint64_t nap_ns(struct wl_engine *e, const struct wl_settings *s)
 	uint64_t fill_ns = size / s->write_bytes * s->interval_ns;
 	uint64_t nap = fill_ns / 8;
 	struct wl_segment *current = atomic_load(&e->writer.shelf.current);
-	if (atomic_load(&e->writer.shelf.next) == NULL || (current && current->method != s->prewarm))
+	if (atomic_load(&e->writer.shelf.next) == NULL || (current && !fits(e, current, s)))
 		nap = 20 * SHORTEST_NAP_NS < nap ? 20 * SHORTEST_NAP_NS : nap;
 	return nap < SHORTEST_NAP_NS ? SHORTEST_NAP_NS : nap > LONGEST_NAP_NS ? LONGEST_NAP_NS : nap;
 }
@@ -294,6 +309,7 @@ void *wl_janitor_main(void *engine)
 	while (!atomic_load(&e->leaving)) {
 		struct wl_settings settings = wl_engine_settings(e);
 		tend_trouble(e);
+		tend_place(e);
 		tend_next(e, &settings);
 		int node = atomic_load(&e->writer.node);
 		if (node >= 0 && node != placed_node) {

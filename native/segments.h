@@ -19,6 +19,7 @@ enum wl_segment_state {
 struct wl_segment {
 	int fd;
 	uint32_t method; /* enum wl_prewarm */
+	uint32_t place;  /* wl_engine.place when it was opened */
 	uint64_t size;
 	_Atomic uint64_t prepared_pages;
 	_Atomic uint64_t used_bytes; /* set by the writer when it lets go */

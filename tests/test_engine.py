@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from wlat_tui.engine_client import Engine, EngineError
-from wlat_tui.frame import Mode, Prewarm, Settings, Span, WriteClass, WriterTick
+from wlat_tui.frame import Mode, Policy, Prewarm, Settings, Span, WriteClass, WriterTick
 from wlat_tui.native import Histogram, bare_run
 
 MIB = 1 << 20
@@ -142,6 +142,27 @@ async def test_toggling_prewarm_live_moves_the_writer_to_prepared_pages_and_back
         await watch(engine, seen, lambda tick: tick.precursor.method == Prewarm.OFF)
         tick = await watch(engine, seen, lambda tick: sum(tick.writes) > 0)
         assert tick.writes[WriteClass.PREPARED] == 0
+
+
+async def test_a_writer_that_is_pinned_anew_gets_pages_prepared_anew(tmp_path: Path) -> None:
+    """Those of this segment and the next were prepared for the node it was on before."""
+    settings = replace(SMALL, interval_ns=1_000_000, prewarm=Prewarm.WRITE, prewarm_bytes=4 * MIB, disk_limit_bytes=64 * MIB)
+    cpu = min(os.sched_getaffinity(0))
+    async with running(settings, tmp_path) as (engine, seen):
+        tick = await watch(
+            engine, seen, lambda tick: tick.precursor.method is Prewarm.WRITE and tick.precursor.ahead_pages > 1500
+        )
+        before = tick.segment
+        for n, wanted in enumerate((replace(settings, cpus=(cpu,)), replace(settings, policy=Policy.LOCAL)), start=1):
+            seq = await engine.change(wanted)
+            tick = await watch(
+                engine, seen, lambda tick, seq=seq, to=before + n: tick.settings_seq >= seq and tick.segment == to
+            )
+            assert tick.segment_offset < settings.prewarm_bytes, "it did not wait for the end of the old segment"
+        await watch(engine, seen, lambda tick: tick.precursor.ahead_pages > 1500)
+        seen.ticks.clear()
+        await watch(engine, seen, lambda _: len(seen.ticks) == 10)
+        assert {tick.segment for tick in seen.ticks} == {before + 2}, "once is enough"
 
 
 async def test_a_stopped_engine_leaves_a_gap_and_no_stall(tmp_path: Path) -> None:
