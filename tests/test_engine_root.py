@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +21,10 @@ import pytest
 from tests.test_engine import MIB, SMALL, Seen, running, watch
 from wlat_tui import engine_client
 from wlat_tui.engine_client import Engine
-from wlat_tui.frame import Mode, Policy, Prewarm, WriteClass
+from wlat_tui.frame import Frame, Mode, Policy, Prewarm, WriteClass
+from wlat_tui.kernel.host import read_host
+from wlat_tui.mitigations.refusals import refusals
+from wlat_tui.model.session import Session
 
 pytestmark = [
     pytest.mark.root,
@@ -194,6 +198,57 @@ def test_becoming_a_user_keeps_four_capabilities_and_no_root(tmp_path: Path) -> 
     assert int(status["CapEff"], 16) & ~(nice | ipc_lock | perfmon) == 0
     assert int(status["CapEff"], 16) & nice
     assert status["NoNewPrivs"] == "1"
+
+
+@contextmanager
+def without_rt_budget(pid: int) -> Iterator[None]:
+    """A new group of the cpu controller (cgroup v1), which has no real-time budget, with just this process in it."""
+    cpu = next(
+        (Path("/sys/fs/cgroup") / name for name in ("cpu", "cpu,cpuacct") if (Path("/sys/fs/cgroup") / name).is_dir()), None
+    )
+    if cpu is None or not (cpu / "cpu.rt_runtime_us").exists():
+        pytest.skip("needs the cpu controller of cgroup v1 and CONFIG_RT_GROUP_SCHED")
+    home = cpu / Path(f"/proc/{pid}/cgroup").read_text().partition(":cpu")[2].partition(":")[2].splitlines()[0].lstrip("/")
+    group = cpu / f"wlat-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        assert (group / "cpu.rt_runtime_us").read_text().strip() == "0"
+        (group / "cgroup.procs").write_text(str(pid))
+        yield
+    finally:
+        if Path(f"/proc/{pid}").exists():
+            (home / "cgroup.procs").write_text(str(pid))
+        group.rmdir()
+
+
+async def test_a_group_without_real_time_budget_refuses_fifo_and_the_screen_says_why(tmp_path: Path) -> None:
+    async with running(SMALL, tmp_path) as (engine, seen):
+        with without_rt_budget(engine.pid):
+            seq = await engine.change(replace(SMALL, fifo_priority=2))
+            tick = await watch(engine, seen, lambda tick: tick.settings_seq >= seq and sum(tick.writes) > 0)
+            assert tick.refused["fifo"] == errno.EPERM
+            assert tick.sched_policy == os.SCHED_OTHER
+            session = Session()
+            host = read_host(tmp_path, "root")
+            settings = replace(SMALL, fifo_priority=2)
+            session.fold(Frame(tick.begin_ns, tick.end_ns, tick.wall_ns, tick, host=host, settings=settings))
+            (refusal,) = refusals(session)
+            assert "no real-time budget" in refusal.reason
+            assert refusal.fix == "wlat doctor"
+        await engine.change(SMALL)
+        seq = await engine.change(replace(SMALL, fifo_priority=2))
+        tick = await watch(engine, seen, lambda tick: tick.settings_seq >= seq and sum(tick.writes) > 0)
+        assert (tick.sched_policy, tick.refused) == (os.SCHED_FIFO, {})
+
+
+def test_doctor_names_the_group_without_real_time_budget_and_what_helps() -> None:
+    program = "import sys; sys.stdin.readline(); from wlat_tui.cli import main; main(['doctor', '--json'])"
+    doctor = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with doctor, without_rt_budget(doctor.pid):
+        said = json.loads(doctor.communicate("go\n", timeout=60)[0])
+    (fifo,) = [finding for finding in said["findings"] if finding["name"] == "SCHED_FIFO"]
+    assert "no real-time budget" in fifo["here"]
+    assert f"wlat-test-{os.getpid()}/cpu.rt_runtime_us" in fifo["fix"]
 
 
 @contextmanager

@@ -51,9 +51,9 @@ class Fifo(WriterSetting):
         state = super().unavailable(session)
         if state is None or session.host is None or session.host.privilege == "user":
             return state
-        # CONFIG_RT_GROUP_SCHED: a new group has no real-time budget, so even root is refused
-        reason = "even root is refused: this cgroup has no real-time budget, or the container lacks CAP_SYS_NICE (wlat doctor)"
-        return replace(state, reason=reason, fix="echo $$ | sudo tee /sys/fs/cgroup/cgroup.procs  # leave it, start again")
+        # CONFIG_RT_GROUP_SCHED: a new group has no real-time budget, so even root is refused; doctor names the group's file
+        reason = "even root is refused: this cgroup has no real-time budget, or the container lacks CAP_SYS_NICE"
+        return replace(state, reason=reason, fix="wlat doctor")
 
     def parse(self, value: str, session: Session) -> dict[str, Any]:
         if value == "off":
