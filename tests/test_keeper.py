@@ -286,7 +286,7 @@ def test_no_line_of_any_kind_makes_it_fall_over_or_leave_the_list(root: Path, tm
         max_leaves=6,
     )
     operations = st.sampled_from([*keeper.OPERATIONS, "exec", "", "SET"]) | anything
-    fields = {"knob": names | anything, "value": text | anything, "path": text}
+    fields = {"knob": names | anything, "value": text | anything, "path": text, "addresses": text | anything}
     requests = st.fixed_dictionaries({"id": st.integers() | anything, "op": operations}, optional=fields)
     lines = st.one_of(
         requests.map(lambda request: json.dumps(request).encode()),

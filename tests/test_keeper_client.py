@@ -15,6 +15,7 @@ from tests.mitigations import tree
 from tests.mitigations.tree import SETTINGS, contents, make_tree, vm
 from wlat_tui import keeper_client
 from wlat_tui.keeper_client import Keeper, KeeperError, ReadOnlyKnobs, open_knobs, sudoers_line
+from wlat_tui.kernel import kallsyms
 
 PATIENCE_S = 60.0
 
@@ -195,3 +196,14 @@ def test_a_sudoers_line_allows_one_command_and_escapes_what_sudo_would_interpret
         sudoers_line(("/opt/my env/python", "-I", "-m", "a=b"), "eve")
         == r"eve ALL=(root) NOPASSWD: /opt/my\ env/python -I -m a\=b"
     )
+
+
+async def test_functions_are_named_by_who_may_see_addresses(client: Keeper) -> None:
+    here = kallsyms.read_kallsyms()
+    if here.hidden:
+        pytest.skip("kernel addresses are hidden from this user, and so from the keeper of this test")
+    address = next(each for each in here.addresses() if here.function(each).isidentifier())
+    many = [address] * (2 * keeper_client.ADDRESSES_AT_ONCE + 1)
+    assert await client.functions(many) == [here.function(address)] * len(many)
+    assert await client.functions([0x1000]) == ["0x1000"]
+    assert await ReadOnlyKnobs("why").functions([address]) == ()

@@ -19,11 +19,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from wlat_tui import __version__
 from wlat_tui.holding import Holding
+from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
 from wlat_tui.ledger import LEDGER_DIRECTORY
 from wlat_tui.sources import Outcome
 
@@ -36,6 +38,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "restore": frozenset({"knob"}),
     "restore_all": frozenset(),
     "drop_caches": frozenset(),
+    "symbols": frozenset({"addresses"}),
     "bye": frozenset(),
 }
 """Operation -> the fields it takes, all of them text."""
@@ -151,6 +154,8 @@ def carry_out(request: dict[str, Any], holding: Holding) -> dict[str, Any]:
         if request["op"] == "hello":
             answer |= {"protocol": PROTOCOL, "version": __version__, "pid": os.getpid()}
         return answer
+    if request["op"] == "symbols":
+        return {"ok": True, "message": "", "names": name_functions(request["addresses"])}
     does: dict[str, Callable[[], Outcome]] = {
         "set": lambda: holding.set(request["knob"], request["value"]),
         "restore": lambda: holding.restore(request["knob"]),
@@ -161,6 +166,21 @@ def carry_out(request: dict[str, Any], holding: Holding) -> dict[str, Any]:
     }
     outcome = does[request["op"]]()
     return {"ok": outcome.ok, "message": outcome.message, "end": request["op"] == "bye"}
+
+
+@cache
+def _kallsyms() -> Kallsyms:
+    return read_kallsyms()
+
+
+def name_functions(addresses: str) -> list[str]:
+    """Names of the kernel functions at these addresses (hexadecimal, blanks between): /proc/kallsyms hides them from the user,
+    whose screen has the addresses already, from the call chains of its writer. Raises Refused."""
+    try:
+        numbers = [int(word, 16) for word in addresses.split()]
+    except ValueError:
+        raise Refused("symbols takes hexadecimal addresses") from None
+    return [_kallsyms().function(number) for number in numbers]
 
 
 def answer(line: bytes | None, holding: Holding) -> dict[str, Any]:

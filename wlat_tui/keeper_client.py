@@ -27,6 +27,8 @@ HELLO_TIMEOUT_S = 60.0
 """Long: a host that swaps or reclaims takes its time to start Python, and that is when wlat is needed."""
 STATE_TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 15.0
+ADDRESSES_AT_ONCE = 200
+"""In one line for the keeper, which takes no longer ones."""
 _NOTHING = Outcome(True, "nothing was changed, nothing to put back")
 
 
@@ -55,6 +57,9 @@ class Knobs(Protocol):
 
     async def drop_caches(self) -> Outcome:
         """Drop the clean page cache of the host once."""
+
+    async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
+        """Names of the kernel functions at these addresses; fewer, or none, where nobody may ask."""
 
     async def close(self) -> Outcome:
         """Put everything back and end. Idempotent. ok is False when something could not be put back; the message says what."""
@@ -131,6 +136,9 @@ class ReadOnlyKnobs:
 
     async def drop_caches(self) -> Outcome:
         return Outcome(False, self.read_only or "")
+
+    async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
+        return ()
 
     async def close(self) -> Outcome:
         return _NOTHING
@@ -209,6 +217,16 @@ class Keeper:
     async def drop_caches(self) -> Outcome:
         answer = await self._ask("drop_caches")
         return Outcome(answer["ok"], answer["message"])
+
+    async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
+        names: list[str] = []
+        for begin in range(0, len(addresses), ADDRESSES_AT_ONCE):
+            part = " ".join(f"{address:x}" for address in addresses[begin : begin + ADDRESSES_AT_ONCE])
+            answer = await self._ask("symbols", addresses=part)
+            if not answer["ok"]:
+                break
+            names += answer["names"]
+        return names
 
     async def close(self) -> Outcome:
         if self._closing is None:

@@ -8,7 +8,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +17,14 @@ import pytest
 
 from tests.kernel.test_perf_records import KERNEL_MARK, sample
 from tests.kernel.test_tracepoints import SWITCH
+from tests.model.makers import a_tick
 from wlat_tui.evidence import StallTrace, TraceLevel, Tracer
 from wlat_tui.frame import Settings, Write
 from wlat_tui.kernel.kallsyms import Kallsyms
 from wlat_tui.kernel.mounts import disk_refusal, read_target
-from wlat_tui.native import RawProbe, RawTrace, RawTracer, try_tracer
+from wlat_tui.native import RawProbe, RawTrace, RawTracer, Report, try_tracer
 from wlat_tui.sources.live import LiveSource
-from wlat_tui.sources.stall_traces import Interpreter
+from wlat_tui.sources.stall_traces import Interpreter, StallTraces
 from wlat_tui.tracing import describe
 
 PROBES = (
@@ -85,6 +86,30 @@ def test_what_can_be_traced_here_is_tried_out() -> None:
     tracer = describe(try_tracer(), "root")
     assert len(tracer.probes) > 20
     assert tracer.level is TraceLevel.FULL or tracer.why
+
+
+async def test_where_addresses_are_hidden_somebody_else_is_asked_once(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/kallsyms").write_text("0000000000000000 T vfs_write\n")
+    asked: list[int] = []
+
+    async def ask(addresses: Sequence[int]) -> Sequence[str]:
+        asked.extend(addresses)
+        return [f"function_{address:x}" for address in addresses]
+
+    traces = StallTraces(ask, tmp_path)
+    raw = RawTrace(50, 40, 300, 0, sample(1, 100, (KERNEL_MARK, 0xA0, 0xB1), struct.pack("=QQ", 0, 0)))
+    try:
+        for _ in range(2):
+            traces.take(Report(a_tick(1, 0, 9), (raw,), 2, FULL), "sudo")
+            async with asyncio.timeout(PATIENCE_S):
+                while not (done := traces.collect()[0]):
+                    await asyncio.sleep(0.01)
+            assert done[0].events[0].chain == ("function_a0", "function_b0")
+    finally:
+        await traces.close()
+    assert asked == [0xA0, 0xB0]
+    assert traces.take_losses() == {"traces": 4}
 
 
 @pytest.fixture

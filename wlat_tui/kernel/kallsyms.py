@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from wlat_tui.kernel import ROOT
 
@@ -16,12 +17,20 @@ _FARTHEST_BYTES = 1 << 20
 """No function is longer; an address farther behind the last symbol belongs to something that has none."""
 
 
+class Naming(Protocol):
+    """Whatever can name addresses."""
+
+    def function(self, address: int) -> str: ...
+
+    def variable(self, address: int) -> str | None: ...
+
+
 class Symbols:
     """Sorted symbols; each name is kept once, as bytes."""
 
     def __init__(self, symbols: Iterable[tuple[int, bytes]]) -> None:
         pairs = sorted(symbols)
-        self._addresses = array("Q", [address for address, _ in pairs])
+        self.addresses = array("Q", [address for address, _ in pairs])
         self._names = [name for _, name in pairs]
 
     def __len__(self) -> int:
@@ -29,10 +38,10 @@ class Symbols:
 
     def near(self, address: int) -> tuple[str, int] | None:
         """Name of the last symbol at or before *address*, and how many bytes before; None when there is none close by."""
-        at = bisect_right(self._addresses, address) - 1
-        if at < 0 or address - self._addresses[at] > _FARTHEST_BYTES:
+        at = bisect_right(self.addresses, address) - 1
+        if at < 0 or address - self.addresses[at] > _FARTHEST_BYTES:
             return None
-        return self._names[at].decode("utf-8", "replace"), address - self._addresses[at]
+        return self._names[at].decode("utf-8", "replace"), address - self.addresses[at]
 
 
 class Kallsyms:
@@ -56,6 +65,10 @@ class Kallsyms:
         self._code, self._data = Symbols(code.items()), Symbols(data.items())
         self.hidden = not code
         """No addresses were shown to this user."""
+
+    def addresses(self) -> Sequence[int]:
+        """Where functions begin, ascending."""
+        return self._code.addresses
 
     def function(self, address: int) -> str:
         """Name of the function around a (return) address; ``0x...`` where none is known."""

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class LiveSource:
         self._no_changes = read_only
         self._sudo = sudo
         self._readings = Readings(directory, privilege(sudo))
-        self._traces = StallTraces()
+        self._traces = StallTraces(self._functions)
         self._engine: Engine | None = None
         self._knobs: Knobs | None = None
         self._watcher = Watcher(directory, sudo=sudo)
@@ -124,6 +124,10 @@ class LiveSource:
                 self.farewell = self.farewell or ended
         await self._traces.close()
         self._readings.close()
+
+    async def _functions(self, addresses: Sequence[int]) -> Sequence[str]:
+        """Names of kernel functions, from the keeper if it is there."""
+        return () if self._knobs is None else await self._knobs.functions(addresses)
 
     async def _change_settings(self, settings: Settings, name: str, text: str) -> Outcome:
         if self._engine is None:

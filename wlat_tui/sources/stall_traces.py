@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wlat_tui.evidence import StallTrace, TraceEvent, TraceLevel, Tracer
 from wlat_tui.kernel import ROOT
-from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
+from wlat_tui.kernel.kallsyms import Kallsyms, Naming, read_kallsyms
 from wlat_tui.kernel.perf_records import Record, parse_records
 from wlat_tui.kernel.tracepoints import Format, parse_format
 from wlat_tui.native import RawTrace, RawTracer, Report
@@ -27,7 +27,7 @@ class Interpreter:
         self._with_chain = frozenset(number for number, probe in enumerate(raw.probes) if probe.chain)
         self._with_fields = raw.level is TraceLevel.FULL
 
-    def trace(self, raw: RawTrace, symbols: Kallsyms | None) -> StallTrace:
+    def trace(self, raw: RawTrace, symbols: Naming | None) -> StallTrace:
         """Raises ValueError: these are no records of ours (one sentence)."""
         events = [
             self._event(record, symbols) for record in parse_records(raw.records, self._with_chain, raw=self._with_fields)
@@ -35,7 +35,13 @@ class Interpreter:
         events.sort(key=lambda event: event.at_ns)
         return StallTrace(raw.planned_ns, raw.from_ns, raw.to_ns, tuple(events), raw.lost)
 
-    def _event(self, record: Record, symbols: Kallsyms | None) -> TraceEvent:
+    def addresses(self, raw: RawTrace) -> Iterator[int]:
+        """What has to be named. Raises ValueError as `trace` does."""
+        for record in parse_records(raw.records, self._with_chain, raw=self._with_fields):
+            for place, address in enumerate(record.chain):
+                yield _place_in(address, place)
+
+    def _event(self, record: Record, symbols: Naming | None) -> TraceEvent:
         if record.probe is None:
             numbers: Mapping[str, int] = {"count": record.count} if record.name == "lost" else {}
             return TraceEvent(record.at_ns, record.name, record.cpu, numbers=numbers)
@@ -47,18 +53,38 @@ class Interpreter:
         return TraceEvent(record.at_ns, self._names[record.probe], record.cpu, _chain(record.chain, symbols), numbers, texts)
 
 
-def _chain(addresses: tuple[int, ...], symbols: Kallsyms | None) -> tuple[str, ...]:
+def _chain(addresses: tuple[int, ...], symbols: Naming | None) -> tuple[str, ...]:
     if symbols is None:
         return tuple(f"{address:#x}" for address in addresses)
-    # all but the innermost are return addresses: behind the call, which may have been the function's last instruction
-    return tuple(symbols.function(address - (place > 0)) for place, address in enumerate(addresses))
+    return tuple(symbols.function(_place_in(address, place)) for place, address in enumerate(addresses))
+
+
+def _place_in(address: int, place: int) -> int:
+    """All but the innermost are return addresses: behind the call, which may have been the function's last instruction."""
+    return address - (place > 0)
+
+
+class Told:
+    """Names that somebody else was asked for."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+
+    def function(self, address: int) -> str:
+        return self.names.get(address, f"{address:#x}")
+
+    def variable(self, address: int) -> str | None:
+        return None
 
 
 class StallTraces:
     """Takes the engine's reports, gives frames their evidence, at most a frame or two later."""
 
-    def __init__(self, root: Path = ROOT) -> None:
+    def __init__(self, ask: Callable[[Sequence[int]], Awaitable[Sequence[str]]], root: Path = ROOT) -> None:
+        """``ask`` names functions by address where this user may not read them (the keeper, under ``--sudo``)."""
         self._root = root
+        self._ask = ask
+        self._told = Told()
         self._thread = ThreadPoolExecutor(1, "wlat-symbols")
         self._interpreter: Interpreter | None = None
         self._symbols: Kallsyms | None = None
@@ -84,22 +110,33 @@ class StallTraces:
     async def _work(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> None:
         loop = asyncio.get_running_loop()
         try:
-            done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws, writer_cpu)
+            if unknown := await loop.run_in_executor(self._thread, self._unknown, interpreter, raws, writer_cpu):
+                self._told.names.update(zip(unknown, await self._ask(unknown), strict=False))
+            done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws)
             self._done += done
         except ValueError as error:
             self._notices.append(f"evidence of a stall cannot be read: {error}")
 
-    def _interpret(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> list[StallTrace]:
-        """On the thread."""
+    def _unknown(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> list[int]:
+        """On the thread: what has to be asked of somebody who may see addresses."""
         _leave_cpu(writer_cpu)
         if not self._symbols_asked:
-            self._symbols_asked = True
-            try:
-                symbols = read_kallsyms(self._root)
-                self._symbols = None if symbols.hidden else symbols
-            except OSError as error:
-                self._notices.append(f"/proc/kallsyms cannot be read: {error.strerror}")
-        return [interpreter.trace(raw, self._symbols) for raw in raws]
+            self._read_symbols()
+        if self._symbols is not None:
+            return []
+        return sorted({address for raw in raws for address in interpreter.addresses(raw)} - self._told.names.keys())
+
+    def _read_symbols(self) -> None:
+        self._symbols_asked = True
+        try:
+            symbols = read_kallsyms(self._root)
+            self._symbols = None if symbols.hidden else symbols
+        except OSError as error:
+            self._notices.append(f"/proc/kallsyms cannot be read: {error.strerror}")
+
+    def _interpret(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> list[StallTrace]:
+        """On the thread."""
+        return [interpreter.trace(raw, self._symbols or self._told) for raw in raws]
 
     def collect(self) -> tuple[tuple[StallTrace, ...], Tracer | None]:
         """What became ready since the last time; the tracer when it has changed."""
