@@ -31,7 +31,7 @@ class SuspectsScreen(LinesScreen):
         yield (("A stall that somebody overlapped need not be their fault; the stall itself says what was traced.", "label"),)
         yield ()
         if ranked:
-            yield ((f"  {'who':<18}{'did':<10}{'to':<24}{'count':>9}{'spent':>9}{'stalls':>8}{'of them':>9}", "label"),)
+            yield ((_row(("who", "did", "to", "count", "stalls", "of them", "spent"), width), "label"),)
         for suspect in ranked[:_SHOWN]:
             yield from self._suspect(suspect, width)
         if len(ranked) > _SHOWN:
@@ -45,9 +45,9 @@ class SuspectsScreen(LinesScreen):
         who = "wlat itself" if suspect.own else suspect.by.comm or f"pid {suspect.by.pid}"
         role: Role = "dim" if suspect.own or not suspect.stalls else "warn"
         count = f"{suspect.count:,}" if suspect.kind != "dirtied" else ""
-        row = f"{suspect.kind:<10}{suspect.what[:23]:<24}{count:>9}{format_ns(suspect.spent_ns):>9}{suspect.stalls:>8,}"
         met = format_ns(suspect.stalled_ns) if suspect.stalls else "-"
-        yield merged([(f"  {who[:17]:<18}", role), (row, "dim" if suspect.own else ""), (f"{met:>9}", "")])
+        cells = (who, suspect.kind, suspect.what, count, f"{suspect.stalls:,}", met, format_ns(suspect.spent_ns))
+        yield ((_row(cells, width), role),)
         if not suspect.own:
             text = sentence(suspect, self._session.stall_count)
             yield from (((f"    {line}", "" if suspect.stalls else "dim"),) for line in wrap(text, max(20, width - 4)))
@@ -74,3 +74,10 @@ class SuspectsScreen(LinesScreen):
             yield (("  disturbances by others: nothing looks for them", "dim"),)
         if tracer is not None and not blind and not gone:
             yield (("  nothing that wlat knows of", "good"),)
+
+
+def _row(cells: tuple[str, str, str, str, str, str, str], width: int) -> str:
+    """Who, did, to, count, stalls, of them, spent; the last two give way where there is no room."""
+    who, did, to, count, stalls, of_them, spent = cells
+    text = f"  {who[:15]:<16}{did[:9]:<10}{to[:18]:<19}{count:>8}{stalls:>8}{of_them:>9}{spent:>9}"
+    return text if width >= len(text) else text[:-9] if width >= len(text) - 9 else text[:-18]
