@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,11 @@ import pytest
 # the same examples every time: a suite that fails now and then is not believed. Look further with WLAT_EXPLORE=1.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize="WLAT_EXPLORE" not in os.environ, database=None)
 hypothesis.settings.load_profile("suite")
+
+# under nohup or as a job of a script they are ignored, and every program started here would inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_DFL)
 
 HOST_LOCK = Path("/var/tmp/wlat-tests-host.lock")
 # held by the keeper of any wlat that runs here

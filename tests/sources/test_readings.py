@@ -20,6 +20,7 @@ def root(tmp_path: Path) -> Path:
     nodes = [FakeNode(node, (FakeZone("Normal", 5000, 100, 50_000),)) for node in (0, 1)]
     files = {
         "proc/zoneinfo": zoneinfo_text(nodes, range(2)),
+        "proc/stat": "cpu  2 2\ncpu0 1 1\ncpu1 1 1\n",
         "proc/vmstat": "nr_free_pages 10000\nallocstall_normal 3\n",
         "proc/sys/vm/min_free_kbytes": "400\n",
         "proc/sys/vm/watermark_scale_factor": "10\n",
@@ -55,6 +56,18 @@ def test_between_seconds_only_the_nodes_are_read(look: Callable[..., Reading]) -
     second = look(0.2)
     assert len(second.nodes) == 2
     assert (second.zones, second.vmstat, second.pressure, second.host) == (None, None, None, None)
+
+
+def test_a_cpu_that_comes_or_goes_is_noticed_within_a_second(root: Path, look: Callable[..., Reading]) -> None:
+    stat, node = root / "proc/stat", root / "sys/devices/system/node/node1/cpulist"
+    look(0)
+    for at, cpus in ((1, ""), (2, "1")):
+        stat.write_text("cpu  2 2\ncpu0 1 1\n" + (f"cpu{cpus} 1 1\n" if cpus else ""))
+        node.write_text(f"{cpus}\n")
+        host = look(at).host
+        assert host is not None
+        assert host.nodes[1].cpus == tuple(map(int, cpus))
+        assert look(at + 0.2).host is None
 
 
 def test_vmstat_is_read_once_a_second(look: Callable[..., Reading]) -> None:

@@ -42,7 +42,7 @@ class Reading:
     pressure: tuple[Pressure, ...] | None
     cpu_times: tuple[CpuTime, ...] | None
     host: Host | None
-    """Set when it was never read or nodes came or went."""
+    """Set when it was never read, or nodes or CPUs came or went."""
     notices: tuple[str, ...]
 
 
@@ -62,6 +62,7 @@ class Readings:
         self._zoneinfo = Zoneinfo(root) if (root / "proc/zoneinfo").exists() else None
         self._kswapd = KswapdStat(root)
         self._seen_nodes: tuple[int, ...] | None = None
+        self._seen_cpus: frozenset[int] | None = None
         self._with_memory: frozenset[int] = frozenset()
         self._knobs: tuple[str | None, ...] | None = None
         self._second_ns = -SECOND_NS
@@ -94,8 +95,9 @@ class Readings:
         with self._noticing(notices):
             nodes = self._nodes.read(kswapds)
         numbers = tuple(sample.node for sample in nodes)
-        if moved := numbers != self._seen_nodes:
-            self._seen_nodes = numbers
+        cpus = self._seen_cpus if cpu_times is None else frozenset(each.cpu for each in cpu_times)
+        if moved := (numbers, cpus) != (self._seen_nodes, self._seen_cpus):
+            self._seen_nodes, self._seen_cpus = numbers, cpus
             with self._noticing(notices):
                 host = read_host(self._directory, self._privilege, self._root)
                 self._with_memory = frozenset(shape.node for shape in host.nodes if shape.has_memory)
