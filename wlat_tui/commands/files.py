@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, BinaryIO, TextIO, TypeVar
 
 import click
 
@@ -19,6 +20,7 @@ from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sessions.store import BLOCK_FRAMES, Store
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_Item = TypeVar("_Item")
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 _FROM = click.option(
@@ -56,8 +58,8 @@ def numbers(recording: Recording, begin: str | None, end: str | None) -> tuple[i
     return first, last
 
 
-def shown(frames: Iterable[Frame], total: int) -> Iterator[Frame]:
-    """The same frames, with a progress bar on a terminal's stderr while they are taken."""
+def shown(frames: Iterable[_Item], total: int) -> Iterator[_Item]:
+    """The same frames (or rows), with a progress bar on a terminal's stderr while they are taken."""
     with click.progressbar(
         frames, length=total, file=sys.stderr, hidden=not sys.stderr.isatty(), update_min_steps=BLOCK_FRAMES
     ) as bar:
@@ -88,15 +90,43 @@ def written(target: Path, facts: Mapping[str, object], frames: Iterable[Frame]) 
 
 
 @contextmanager
-def output_file(path: Path | None) -> Iterator[TextIO]:
-    """A new text file, or stdout."""
+def binary_output(path: Path | None, *, terminal: bool = True) -> Iterator[BinaryIO]:
+    """A new file, removed again when it cannot be finished; or stdout.
+
+    Args:
+        path: None: stdout.
+        terminal: whether what comes can be shown on a terminal.
+
+    Raises:
+        click.UsageError: it exists, or is binary and would go to a terminal.
+        click.ClickException: it cannot be written.
+    """
     if path is None:
-        yield sys.stdout
+        if not terminal and sys.stdout.isatty():
+            raise click.UsageError("this format is not for a terminal: name a file with -o, or redirect it")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
     try:
-        with path.open("x", encoding="utf-8", newline="") as file:
-            yield file
+        with path.open("xb") as file:
+            try:
+                yield file
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
     except FileExistsError as error:
         raise click.UsageError(f"{path} exists and is not overwritten: choose another name") from error
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def output_file(path: Path | None) -> Iterator[TextIO]:
+    """The same for text, UTF-8 in a file."""
+    if path is None:
+        yield sys.stdout
+        return
+    with binary_output(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+        yield text
+        text.detach()

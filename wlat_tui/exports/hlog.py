@@ -13,7 +13,10 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import BinaryIO
 
+from wlat_tui import __version__
+from wlat_tui.exports.job import Exporter, Job
 from wlat_tui.frame import Frame, Span
 from wlat_tui.native import bucket_bounds_ns, bucket_of_ns
 from wlat_tui.sessions.columns import uvarint, zigzag
@@ -92,3 +95,12 @@ def hlog_lines(frames: Iterable[Frame], comment: str) -> Iterator[str]:
             interval = _Interval()
     if started_ns is not None:
         yield from interval.lines(started_ns)
+
+
+def write(job: Job, file: BinaryIO) -> None:
+    """The log of a job."""
+    for line in hlog_lines(job.frames(), f"wlat {__version__}: {job.recording.path.name}, nanoseconds"):
+        file.write(line.encode() + b"\n")
+
+
+EXPORTER = Exporter("hlog", "HdrHistogram's interval log", write)
