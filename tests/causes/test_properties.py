@@ -74,7 +74,6 @@ circumstances = st.builds(
     settings=st.builds(Settings, threshold_ns=st.sampled_from([1, MS]), mode=st.sampled_from(list(Mode))),
     counters=st.sampled_from([{}, {"allocstall_normal": 1}, {"zone_reclaim_success": 2}, {"pgscan_direct_throttle": 3}]),
     steal_ns=st.sampled_from([None, 0, 10 * MS, 5_000 * MS]),
-    gaps=st.sampled_from([(), ((PLAN, PLAN + 4 * MS),), ((0, 2 * PLAN),)]),
     dirty_pages=st.sampled_from([None, 0, 900]),
     dirty_limit_pages=st.just(1_000),
     dirty_background_pages=st.just(500),

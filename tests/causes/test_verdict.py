@@ -110,6 +110,27 @@ def test_an_idle_cpu_that_takes_its_time_is_not_called_a_run_queue() -> None:
     assert verdict.cause == "idle_exit"
 
 
+def test_a_kernel_that_records_no_switch_from_idle_still_tells_who_had_the_cpu() -> None:
+    trace = a_trace(
+        event(-90, "sched_switch", (), prev_pid=4000, prev_state=1, next_pid=0, next_comm="swapper/1"),
+        waking(10),
+        event(3_900, "sched_switch", (), prev_pid=55, prev_comm="hog", prev_state=1, next_pid=9, next_comm="ksoftirqd/1"),
+        back(3_990, by=9, comm="ksoftirqd/1"),
+    )
+    verdict = explain(a_stall(10 * US, wake_ns=4 * MS), trace, known())
+    assert (verdict.cause, verdict.main.by) == ("run_queue", Thread(55, "hog"))
+
+
+def test_a_sleep_ends_at_its_waking_where_the_switch_back_from_idle_is_not_recorded() -> None:
+    trace = a_trace(
+        out(10, "__schedule schedule io_schedule folio_wait_writeback __filemap_get_folio"),
+        waking(2_010),
+        event(4_100, "sched_switch", (), prev_pid=4000, prev_state=1, next_pid=0, next_comm="swapper/1"),
+    )
+    verdict = explain(a_stall(4 * MS), trace, known())
+    assert phases_us(verdict) == [("unexplained", 8), ("stable_page", 2_000), ("unexplained", 1_992)]
+
+
 def test_a_late_wake_without_a_trace_is_a_late_wake_by_the_writers_own_clock() -> None:
     verdict = explain(a_stall(10 * US, wake_ns=3 * MS), None, known(tracer=None))
     assert (verdict.cause, verdict.confidence, verdict.level) == ("late_timer", Confidence.COINCIDED, TraceLevel.NOTHING)
@@ -196,12 +217,6 @@ def test_a_long_unexplained_piece_is_the_hosts_when_steal_was_counted_around_it(
 def test_a_traced_cause_is_never_given_to_the_host() -> None:
     trace = a_trace(event(2, "mm_vmscan_direct_reclaim_begin", RECLAIM), event(23_002, "mm_vmscan_direct_reclaim_end"))
     assert explain(a_stall(23 * MS), trace, known(steal_ns=30 * MS)).cause == "direct_reclaim"
-
-
-def test_a_stopped_engine_is_a_gap_in_the_stall_and_not_a_cause_of_the_kernel() -> None:
-    stall = a_stall(800 * MS)
-    verdict = explain(stall, a_trace(), known(gaps=((PLAN - 1, stall.end_ns + 1),)))
-    assert verdict.cause == "suspended"
 
 
 def test_without_chains_a_sleep_is_told_from_preemption_and_its_reason_stays_open() -> None:

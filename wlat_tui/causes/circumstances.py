@@ -49,8 +49,6 @@ class Circumstances:
     """Time the hypervisor kept the writer's CPU, between the readings around the stall (10 ms steps)."""
     cpu_busy_pct: float | None = None
     """How much of that span the writer's CPU was not idle."""
-    gaps: tuple[tuple[int, int], ...] = ()
-    """Spans in which the whole engine did not run (stopped, or the machine was suspended): (begin_ns, end_ns)."""
     fifo: bool = False
     """The writer ran under a real-time policy."""
     neighbours: tuple[Disturbance, ...] = ()

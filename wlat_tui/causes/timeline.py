@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from wlat_tui.causes.cause import Cause, Waiting
 from wlat_tui.causes.chains import Matcher, on_interrupt, plain_chain
 from wlat_tui.causes.phases import Confidence
+from wlat_tui.causes.running import IDLE_PID, Running
 from wlat_tui.evidence import StallTrace, Thread, TraceEvent
 from wlat_tui.frame import Write
 
-IDLE_PID = 0
 ASLEEP = 1
 """TASK_INTERRUPTIBLE: the writer's own wait for its plan. Source: include/linux/sched.h."""
 RUNNABLE = (0, 0x100)
@@ -49,6 +48,8 @@ class _Off:
     by: Thread | None = None
     own_sleep: bool = False
     woken_ns: int | None = None
+    cpu: int = -1
+    """Where it waits to run, once it was woken."""
 
 
 @dataclass(slots=True)
@@ -61,32 +62,6 @@ class _Open:
     chain: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Running:
-    """Who has each CPU, from the switches of others."""
-
-    since: dict[int, tuple[list[int], list[Thread]]] = field(default_factory=dict)
-
-    def add(self, event: TraceEvent) -> None:
-        times, threads = self.since.setdefault(event.cpu, ([], []))
-        pid = event.numbers.get("next_pid", -1)
-        times.append(event.at_ns)
-        threads.append(Thread(pid, event.texts.get("next_comm", "")))
-
-    def during(self, cpu: int, begin_ns: int, end_ns: int, tid: int) -> Thread | None:
-        """Who had a CPU for most of a span, other than the writer; None: not recorded. The idle task has pid 0."""
-        times, threads = self.since.get(cpu, ([], []))
-        held: dict[Thread, int] = {}
-        first = max(0, bisect_right(times, begin_ns) - 1)
-        for i in range(first, len(times)):
-            if times[i] >= end_ns:
-                break
-            until = min(end_ns, times[i + 1] if i + 1 < len(times) else end_ns)
-            if threads[i].pid != tid and until > begin_ns:
-                held[threads[i]] = held.get(threads[i], 0) + until - max(begin_ns, times[i])
-        return max(held, key=lambda thread: held[thread], default=None)
-
-
 class Timeline:
     """Reads one trace.
 
@@ -97,7 +72,6 @@ class Timeline:
     def __init__(self, write: Write, trace: StallTrace, catalogue: Iterable[Cause], matcher: Matcher, tid: int | None) -> None:
         """``tid``: the writer's thread, to tell its switches from others' on its CPU; None: all are its own."""
         self.stretches: list[Stretch] = []
-        self.running = _Running()
         self._write = write
         self._trace = trace
         self._matcher = matcher
@@ -108,7 +82,9 @@ class Timeline:
         self._off: _Off | None = None
         self._announced: TraceEvent | None = None
         self._certain_since_ns = trace.from_ns
-        for event in sorted(trace.events, key=lambda event: event.at_ns):
+        events = sorted(trace.events, key=lambda event: event.at_ns)
+        self._running = Running(events)
+        for event in events:
             self._take(event)
         self._finish()
 
@@ -121,10 +97,11 @@ class Timeline:
         elif name in _OUT:
             self._bare_out(event)
         elif name == "switch_in":
-            self._come_back(event.at_ns)
+            self._come_back(event.at_ns, seen=True)
         elif name in _WAKES:
             if self._off is not None and self._off.woken_ns is None:
                 self._off.woken_ns = event.at_ns
+                self._off.cpu = event.numbers.get("target_cpu", self._off.event.cpu)
         elif name not in _OF_CPU:
             # any other event happened in the writer's context: it has the CPU, whatever was lost
             self._come_back(event.at_ns)
@@ -155,17 +132,11 @@ class Timeline:
 
     def _switch(self, event: TraceEvent) -> None:
         if self._tid is not None and event.numbers.get("next_pid") == self._tid:
+            self._come_back(event.at_ns, seen=True)
+        elif self._tid is None or event.numbers.get("prev_pid", self._tid) == self._tid:
             self._come_back(event.at_ns)
-            self.running.add(event)
-            return
-        if self._tid is not None and event.numbers.get("prev_pid", self._tid) != self._tid:
-            self.running.add(event)
-            return
-        if self._off is not None:
-            self._come_back(event.at_ns)
-        self.running.add(event)
-        state = event.numbers.get("prev_state")
-        self._off = self._gone(event, preempted=None if state is None else state in RUNNABLE, asleep=state == ASLEEP)
+            state = event.numbers.get("prev_state")
+            self._off = self._gone(event, preempted=None if state is None else state in RUNNABLE, asleep=state == ASLEEP)
 
     def _bare_out(self, event: TraceEvent) -> None:
         preempted = event.name == "switch_out_preempted"
@@ -194,42 +165,51 @@ class Timeline:
             return _Off(event, cause.name, f"slept in {_where(chain)}", chain)
         return _Off(event, "blocked", f"slept in {_where(chain)}" if chain else "slept", chain)
 
-    def _come_back(self, at_ns: int) -> None:
-        """The writer has its CPU again (at the latest now)."""
+    def _come_back(self, at_ns: int, *, seen: bool = False) -> None:
+        """The writer has its CPU again: just now where its switch was *seen*, else at the latest now."""
         off, self._off = self._off, None
         if off is None:
             return
-        begin_ns = off.event.at_ns
+        begin_ns, woken_ns = off.event.at_ns, off.woken_ns
         if off.own_sleep and begin_ns < self._write.begin_ns:
-            self._late(off, at_ns)
+            self._late(off, at_ns if seen else min(at_ns, self._write.begin_ns), seen=seen)
             return
-        woken_ns = off.woken_ns
-        runnable = off.cause in ("preempted", "rt_throttling")
-        if woken_ns is not None and not runnable and begin_ns < woken_ns < at_ns:
-            by = self.running.during(off.event.cpu, woken_ns, at_ns, self._tid or -1)
-            cause, text = _queueing(by)
-            self._add(woken_ns, at_ns, cause, text, off.event, (), by if by and by.pid != IDLE_PID else None)
-            at_ns = woken_ns
         by = off.by
-        if runnable and (longest := self.running.during(off.event.cpu, begin_ns, at_ns, self._tid or -1)) is not None:
-            by = by if longest.pid in (IDLE_PID, -1) else longest
+        if off.cause in ("preempted", "rt_throttling"):
+            longest = self._running.longest(off.event.cpu, begin_ns, at_ns, self._tid or -1)
+            by = longest if longest is not None and longest.pid > IDLE_PID else by
+        elif woken_ns is not None and begin_ns < woken_ns < at_ns:
+            if not seen:
+                # only the way from idle to the writer goes unrecorded, on kernels that do not record it
+                at_ns = max(woken_ns, self._running.idle_since_ns(off.cpu, woken_ns, at_ns) or woken_ns)
+            self._wait(off, woken_ns, at_ns, Confidence.TRACED)
+            at_ns = woken_ns
         self._add(begin_ns, at_ns, off.cause, off.evidence, off.event, off.chain, by)
 
-    def _late(self, off: _Off, at_ns: int) -> None:
+    def _late(self, off: _Off, at_ns: int, *, seen: bool) -> None:
         """The writer comes back from its wait for the plan: what lies behind the plan is lateness."""
-        planned_ns, woken_ns, event = self._write.planned_ns, off.woken_ns, off.event
-        by = self.running.during(event.cpu, planned_ns if woken_ns is None else woken_ns, at_ns, self._tid or -1)
-        if woken_ns is None:
-            cause, text = "late_timer", "asleep beyond its plan; when the timer fired was not recorded"
-            if by is not None and by.pid != IDLE_PID:
-                cause, text = _queueing(by)
-                self._add(planned_ns, at_ns, cause, text, event, (), by, Confidence.COINCIDED)
-            else:
-                self._add(planned_ns, at_ns, cause, text, event, ())
+        planned_ns, woken_ns = self._write.planned_ns, off.woken_ns
+        if woken_ns is not None:
+            self._add(planned_ns, woken_ns, "late_timer", "its timer fired that late", off.event, ())
+            self._wait(off, max(planned_ns, woken_ns), at_ns, Confidence.TRACED if seen else Confidence.COINCIDED)
             return
-        self._add(planned_ns, woken_ns, "late_timer", "its timer fired that late", event, ())
-        cause, text = _queueing(by)
-        self._add(max(planned_ns, woken_ns), at_ns, cause, text, event, (), by if by and by.pid != IDLE_PID else None)
+        by = self._running.longest(off.event.cpu, planned_ns, at_ns, self._tid or -1)
+        if by is not None and by.pid != IDLE_PID:
+            off.cpu = off.event.cpu
+            self._wait(off, planned_ns, at_ns, Confidence.COINCIDED)
+        else:
+            text = "asleep beyond its plan; when the timer fired was not recorded"
+            self._add(planned_ns, at_ns, "late_timer", text, off.event, ())
+
+    def _wait(self, off: _Off, begin_ns: int, end_ns: int, confidence: Confidence) -> None:
+        """Runnable, but not running."""
+        by = self._running.longest(off.cpu, begin_ns, end_ns, self._tid or -1)
+        if by is not None and by.pid == IDLE_PID:
+            text = "awake, but the idle CPU took that long to switch to it"
+            self._add(begin_ns, end_ns, "idle_exit", text, off.event, (), None, confidence)
+        else:
+            text = "awake, waiting for the CPU" if by is None else f"awake, the CPU was with {by.comm or 'a thread'} ({by.pid})"
+            self._add(begin_ns, end_ns, "run_queue", text, off.event, (), by, confidence)
 
     # pairs
 
@@ -269,6 +249,9 @@ class Timeline:
         self._certain_since_ns = event.at_ns
 
     def _finish(self) -> None:
+        off = self._off
+        if off is not None and off.own_sleep and off.event.at_ns < self._write.begin_ns:
+            self._come_back(self._write.begin_ns)
         self._drop_open(self._trace.to_ns, "its end was not recorded")
 
     def _drop_open(self, at_ns: int, why: str) -> None:
@@ -321,14 +304,6 @@ def _preemption(event: TraceEvent, by: Thread | None) -> str:
     who = f" by {by.comm or 'a thread'} ({by.pid})" if by is not None else ""
     priority = event.numbers.get("next_prio")
     return f"still runnable, CPU {event.cpu} taken{who}" + (f", priority {priority}" if priority is not None else "")
-
-
-def _queueing(by: Thread | None) -> tuple[str, str]:
-    if by is None:
-        return "run_queue", "awake, waiting for the CPU"
-    if by.pid == IDLE_PID:
-        return "idle_exit", "awake, but the idle CPU took that long to switch to it"
-    return "run_queue", f"awake, the CPU was with {by.comm or 'a thread'} ({by.pid})"
 
 
 def _lock_evidence(event: TraceEvent, chain: tuple[str, ...]) -> str:

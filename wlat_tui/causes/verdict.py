@@ -48,7 +48,6 @@ def explain(write: Write, trace: StallTrace | None, circumstances: Circumstances
         text = f"began {format_ns(write.wake_ns)} after its plan; what kept it was not recorded"
         stretches.append(Stretch(begin_ns, write.begin_ns, "late_timer", Confidence.COINCIDED, text))
     phases = _joined(_flat(stretches, begin_ns, end_ns))
-    phases = _suspended(phases, circumstances)
     phases = _stolen(phases, circumstances)
     phases = _hinted(phases, write, circumstances)
     shares = shares_of(phases, _EXPLAINS)
@@ -132,22 +131,6 @@ def _joined(phases: list[Phase]) -> list[Phase]:
 
 def _renamed(phases: list[Phase], chosen: Callable[[Phase], Phase]) -> list[Phase]:
     return _joined([chosen(phase) for phase in phases])
-
-
-def _suspended(phases: list[Phase], circumstances: Circumstances) -> list[Phase]:
-    """Where nothing else is known and the whole engine stood still, it was stopped or the machine slept."""
-    gaps = circumstances.gaps
-    if not gaps:
-        return phases
-    text = "the whole engine did not run"
-
-    def chosen(phase: Phase) -> Phase:
-        covered = any(begin <= phase.begin_ns and phase.end_ns <= end for begin, end in gaps)
-        if phase.cause in (*_OPEN_QUESTIONS, "late_timer") and covered:
-            return replace(phase, cause="suspended", confidence=Confidence.COINCIDED, evidence=text)
-        return phase
-
-    return _renamed(phases, chosen)
 
 
 def _stolen(phases: list[Phase], circumstances: Circumstances) -> list[Phase]:

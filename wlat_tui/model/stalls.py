@@ -206,7 +206,6 @@ class Stalls:
             dirty_background_pages=gauges.get("nr_dirty_background_threshold"),
             steal_ns=steal_ns,
             cpu_busy_pct=busy_pct,
-            gaps=tuple((gap.begin_ns, gap.end_ns) for gap in session.gaps if gap.begin_ns < end_ns and gap.end_ns > begin_ns),
             neighbours=tuple(d for d in session.disturbances if d.begin_ns < end_ns and d.end_ns > begin_ns),
         )
         awaited = ((self._vmstat, vmstat), (self._cpus, cpus))

@@ -1,0 +1,83 @@
+"""The confusion matrix: ``python -m tests.causes [--seconds 15] [NAME ...]``. Needs root; prints a table of "
+"cause produced x named."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import statistics
+from pathlib import Path
+
+from tests.causes.catch import Caught, catch
+from tests.causes.experiments import EXPERIMENTS
+from tests.causes.rig import Impossible
+from wlat_tui.causes import cause_named
+
+LOCK = Path("/var/tmp/wlat-host.lock")
+"""Held while an experiment disturbs the whole host: two at once would explain each other."""
+
+
+def row(caught: Caught) -> str:
+    """One line of the table: what was produced, what it was called."""
+    counts = caught.counts
+    total = sum(counts.values())
+    right = len(caught.right)
+    named = ", ".join(
+        f"**{cause_named(name).title} {count}**" if name in caught.experiment.expected else f"{cause_named(name).title} {count}"
+        for name, count in counts.most_common(5)
+    )
+    rest = total - sum(count for _, count in counts.most_common(5))
+    named += f", others {rest}" if rest else ""
+    share = "" if caught.explained_pct is None else f"{caught.explained_pct:.0f} %"
+    who = f"; the load's own process named in {caught.by_load} of {right}" if caught.experiment.by_load else ""
+    gaps = f" ({caught.gaps} gaps)" if caught.gaps else ""
+    return f"| {caught.experiment.name} | {total}{gaps} | {named or 'none'}{who} | {share} |"
+
+
+def detail(caught: Caught) -> list[str]:
+    """What the longest stall that was called something else consisted of."""
+    wrong = [stall for stall in caught.stalls if stall.verdict.cause not in caught.experiment.expected]
+    if not wrong:
+        return []
+    worst = max(wrong, key=lambda stall: stall.verdict.span_ns)
+    verdict = worst.verdict
+    lines = [f"    otherwise: {verdict.cause}, {verdict.span_ns / 1e3:.0f} us, lost {verdict.lost}"]
+    for phase in sorted(verdict.phases, key=lambda phase: -phase.length_ns)[:4]:
+        lines.append(f"      {phase.length_ns / 1e3:9.1f} us {phase.cause}: {phase.evidence}  [{' '.join(phase.chain[:9])}]")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="experiments to make; default: all")
+    parser.add_argument("--seconds", type=float, default=15.0, help="under load, each")
+    parser.add_argument("--verbose", action="store_true", help="show the longest stall that was called something else")
+    options = parser.parse_args()
+    print("| produced | stalls | named (expected in bold) | explained |\n|---|---|---|---|", flush=True)
+    shares = []
+    with LOCK.open("w") as lock:
+        for experiment in EXPERIMENTS:
+            if options.names and not any(name in experiment.name for name in options.names):
+                continue
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                caught = asyncio.run(catch(experiment, options.seconds))
+            except Impossible as why:
+                print(f"| {experiment.name} | | not made: {why} | |", flush=True)
+                continue
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
+            print(row(caught), flush=True)
+            if options.verbose:
+                print("\n".join(detail(caught)), flush=True)
+            if caught.explained_pct is not None:
+                shares.append(caught.explained_pct)
+    if shares:
+        print(
+            f"\nexplained share of what was named rightly: median {statistics.median(shares):.0f} %, least {min(shares):.0f} %"
+        )
+
+
+if __name__ == "__main__":
+    main()

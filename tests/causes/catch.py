@@ -1,0 +1,125 @@
+"""Run one experiment and keep what wlat said about its stalls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.causes.experiments import Experiment
+from tests.causes.rig import Impossible, Rig, rig_on
+from wlat_tui.evidence import TraceLevel
+from wlat_tui.frame import Frame
+from wlat_tui.model.session import Session
+from wlat_tui.model.stalls import Explained
+from wlat_tui.sources.live import LiveSource
+
+SCRATCH = Path("/var/tmp")
+"""A real filesystem, also where /tmp is a tmpfs."""
+START_S, WARM_UP_S = 60.0, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """The stalls of one experiment, from the moment it was under way."""
+
+    experiment: Experiment
+    stalls: tuple[Explained, ...]
+    pids: tuple[int, ...]
+    """Of the load."""
+    gaps: int
+    seconds: float
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(stall.verdict.cause for stall in self.stalls)
+
+    @property
+    def right(self) -> tuple[Explained, ...]:
+        """Those named as expected."""
+        return tuple(stall for stall in self.stalls if stall.verdict.cause in self.experiment.expected)
+
+    @property
+    def explained_pct(self) -> float | None:
+        """Share of the time of the rightly named that is explained; None: there are none."""
+        whole = sum(stall.verdict.span_ns for stall in self.right)
+        return 100 * sum(stall.verdict.explained_ns for stall in self.right) / whole if whole else None
+
+    @property
+    def by_load(self) -> int:
+        """Rightly named stalls whose main phase names the load's own process."""
+        return sum(_by(stall) in self.pids for stall in self.right)
+
+
+def _by(stall: Explained) -> int | None:
+    by = stall.verdict.main.by
+    return None if by is None else by.pid
+
+
+async def catch(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool] = lambda _: False) -> Caught:
+    """Run it until enough was caught, at most so long under load.
+
+    Raises:
+        Impossible: it cannot be made here (one sentence).
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=SCRATCH, prefix="wlat-causes-") as scratch,
+        rig_on(experiment.disk, Path(scratch)) as rig,
+    ):
+        settings = experiment.settings
+        if experiment.pinned:
+            settings = replace(settings, cpus=(max(os.sched_getaffinity(0)),))
+        source = LiveSource(settings, rig.directory, read_only=True, sudo=False)
+        try:
+            return await _run(experiment, source, rig, seconds, enough)
+        finally:
+            await source.close()
+
+
+async def _run(
+    experiment: Experiment, source: LiveSource, rig: Rig, seconds: float, enough: Callable[[Caught], bool]
+) -> Caught:
+    session = Session()
+    caught = Caught(experiment, (), (), 0, 0.0)
+    began_ns = 0
+    started_s = time.monotonic()
+    with ExitStack() as load:
+        async for frame in source.frames():
+            session.fold(frame)
+            if began_ns:
+                stalls = tuple(stall for stall in session.explained if stall.write.planned_ns >= began_ns)
+                passed_s = (time.monotonic_ns() - began_ns) / 1e9
+                gaps = sum(gap.begin_ns >= began_ns for gap in session.gaps)
+                caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s)
+                if passed_s > seconds or enough(caught):
+                    break
+            elif _ready(frame, session, time.monotonic() - started_s):
+                assert frame.writer is not None
+                tid = frame.writer.tid
+                rig.writer_tid, rig.writer_cpu, rig.engine_pid = tid, frame.writer.cpu, _process_of(tid)
+                caught = replace(caught, pids=tuple(await asyncio.to_thread(load.enter_context, experiment.load(rig))))
+                began_ns = time.monotonic_ns()
+    return caught
+
+
+def _ready(frame: Frame, session: Session, waited_s: float) -> bool:
+    """Whether the writer writes and is traced. Raises Impossible when it never does, or cannot be traced fully."""
+    writes = frame.writer is not None and sum(frame.writer.writes) > 0
+    if session.tracer is not None and session.tracer.level < TraceLevel.FULL:
+        raise Impossible(f"not everything can be traced here: {session.tracer.why}")
+    if waited_s > START_S and not (writes and session.tracer is not None):
+        raise Impossible(f"the engine does not write, or is not traced: {session.writer_missing}")
+    return writes and session.tracer is not None and waited_s > WARM_UP_S
+
+
+def _process_of(tid: int) -> int:
+    for line in Path(f"/proc/{tid}/status").read_text().splitlines():
+        if line.startswith("Tgid:"):
+            return int(line.split()[1])
+    raise Impossible("the engine is gone")

@@ -1,0 +1,174 @@
+"""One way of getting into a writer's way, as a process of its own: ``python -m tests.causes.hurt NAME ARGUMENT...``.
+
+It goes on until it is killed. It prints one line when it has begun.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import itertools
+import mmap
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
+"""Source: include/uapi/linux/fs.h."""
+CHUNK = 1 << 16
+PAGE = 4096
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _pin(cpu: str) -> None:
+    os.sched_setaffinity(0, {int(cpu)})
+
+
+def _begun() -> None:
+    print("begun", flush=True)
+
+
+def fifo_hog(cpu: str, busy_ms: str, idle_ms: str) -> None:
+    """A real-time thread that takes a CPU again and again."""
+    _pin(cpu)
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
+    _begun()
+    while True:
+        until = time.monotonic() + float(busy_ms) / 1e3
+        while time.monotonic() < until:
+            pass
+        time.sleep(float(idle_ms) / 1e3)
+
+
+def burn(cpu: str) -> None:
+    """An ordinary thread that always wants a CPU."""
+    _pin(cpu)
+    _begun()
+    while True:
+        sum(range(10_000))
+
+
+def read(cpu: str, path: str) -> None:
+    """A monitor without manners: reads a kernel file over and over."""
+    _pin(cpu)
+    buffer = bytearray(1 << 20)
+    fd = os.open(path, os.O_RDONLY)
+    _begun()
+    while True:
+        os.lseek(fd, 0, os.SEEK_SET)
+        while os.readv(fd, [buffer]):
+            pass
+
+
+def fsync_storm(directory: str) -> None:
+    """A database next door: small files made, written and synced."""
+    names = [Path(directory, f"storm-{os.getpid()}-{i}") for i in range(16)]
+    _begun()
+    for name in itertools.cycle(names):
+        fd = os.open(name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        os.write(fd, b"x" * 20_000)
+        os.fsync(fd)
+        os.close(fd)
+
+
+def metadata_storm(directory: str) -> None:
+    """Fills the journal: many small changes, none synced."""
+    names = [Path(directory, f"meta-{os.getpid()}-{i}") for i in range(2_000)]
+    _begun()
+    while True:
+        for name in names:
+            os.close(os.open(name, os.O_CREAT | os.O_WRONLY, 0o600))
+        for name in names:
+            name.unlink()
+
+
+def syncfs(directory: str, pause_ms: str) -> None:
+    """Writes the whole filesystem out, the writer's file too."""
+    fd = os.open(directory, os.O_RDONLY)
+    _begun()
+    while True:
+        if _libc.syncfs(fd):
+            raise OSError(ctypes.get_errno(), "syncfs")
+        time.sleep(float(pause_ms) / 1e3)
+
+
+def second_writer(pid: str) -> None:
+    """Writes to the same file, through the descriptors of the process that has it open."""
+    _begun()
+    block = mmap.mmap(-1, 8 << 20)
+    while True:
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                if "(deleted)" in os.readlink(link):
+                    fd = os.open(link, os.O_WRONLY)
+                    os.pwrite(fd, block, 0)
+                    os.close(fd)
+            except OSError:
+                continue  # retired meanwhile
+        time.sleep(0.005)
+
+
+def dirty(directory: str, size_bytes: str) -> None:
+    """Copies: dirties as much as it may, over and over the same file."""
+    fd = os.open(Path(directory, f"dirty-{os.getpid()}"), os.O_CREAT | os.O_RDWR, 0o600)
+    block = b"x" * CHUNK
+    _begun()
+    while True:
+        for offset in range(0, int(size_bytes), CHUNK):
+            os.pwrite(fd, block, offset)
+
+
+def freeze(directory: str, frozen_ms: str, thawed_ms: str) -> None:
+    """A snapshot tool: holds the whole filesystem for a while. A signal to end is obeyed between two freezes only."""
+    ending = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: ending.set())
+    fd = os.open(directory, os.O_RDONLY)
+    _begun()
+    while not ending.wait(float(thawed_ms) / 1e3):
+        fcntl.ioctl(fd, FIFREEZE, 0)
+        try:
+            time.sleep(float(frozen_ms) / 1e3)
+        finally:
+            fcntl.ioctl(fd, FITHAW, 0)
+
+
+def partial_slabs(directory: str, size_bytes: str) -> None:
+    """Leaves many half-empty buffer_head slabs: writes, syncs, evicts all but every 39th page; then reads slabinfo for ever.
+
+    A slab of buffer_head holds 39 objects (104 bytes each); with blocks of 1 KiB a page has four of them.
+    """
+    path = Path(directory, "slabs")
+    fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    size = int(size_bytes)
+    for offset in range(0, size, 1 << 20):
+        os.pwrite(fd, b"x" * (1 << 20), offset)
+    os.fsync(fd)
+    step = 39 * PAGE
+    for offset in range(0, size, step):
+        os.posix_fadvise(fd, offset + PAGE, step - PAGE, os.POSIX_FADV_DONTNEED)
+    buffer = bytearray(1 << 20)
+    slabinfo = os.open("/proc/slabinfo", os.O_RDONLY)
+    _begun()
+    while True:
+        os.lseek(slabinfo, 0, os.SEEK_SET)
+        while os.readv(slabinfo, [buffer]):
+            pass
+
+
+WAYS: dict[str, Callable[..., None]] = {
+    way.__name__: way
+    for way in (
+        fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, dirty, freeze, partial_slabs,
+    )
+}  # fmt: skip
+
+PR_SET_PDEATHSIG = 1
+
+if __name__ == "__main__":
+    # whoever started it may be killed: nothing that gets in the way outlives it
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+    WAYS[sys.argv[1]](*sys.argv[2:])
