@@ -85,6 +85,15 @@ def test_whoever_was_beside_most_stalled_time_comes_first_and_wlat_itself_last()
     assert [found.by.comm for found in suspects.during(110 * MS, 111 * MS)] == ["beside", "wlat"]
 
 
+def test_what_is_only_known_as_a_sum_over_a_second_is_not_held_against_stalls() -> None:
+    suspects = Suspects()
+    dirtied = Disturbance("dirtied", "/", Thread(3, "dd", "dd of=x"), 0, 1_000 * MS, count=300 << 20)
+    suspects.fold([dirtied, a_read(100 * MS)], [a_stall(100 * MS)])
+    first, second = suspects.ranked()
+    assert (first.kind, first.stalls, second.stalls) == ("read", 1, 0)
+    assert sentence(second) == "dd of=x (pid 3): it dirtied 300M on /."
+
+
 def test_suspects_are_bounded_and_those_beside_stalls_are_kept() -> None:
     suspects = Suspects()
     suspects.fold([a_read(100 * MS, by=Thread(1, "guilty", "guilty"))], [a_stall(100 * MS)])

@@ -22,6 +22,10 @@ KEPT_DISTURBANCES = 500
 KEPT_STALLS = 200
 _NOBODY = (0, 1, 2, None)
 """Parents that start everything and stand for nothing: the idle task, init, kthreadd, unknown."""
+_KINDS = ("read", "write", "preempted", "hook", "fsync", "cpu", "dirtied")
+"""The one that is most surely at fault when it was seen beside a stall first."""
+_COUNTED = ("dirtied", "cpu")
+"""Known as sums over a second or so: that they overlap a stall says nothing."""
 HARM = {
     "slabinfo": "holds each slab cache's list_lock with interrupts off while it counts, buffer_head's too",
     "zoneinfo": "holds zone->lock with interrupts off while each zone is printed",
@@ -51,7 +55,7 @@ class Suspect:
     processes: int
     """Different pids seen; many, where each lives for one read only."""
     stalls: int
-    """Stalls, late wakes included, that its doings overlapped in time."""
+    """Stalls, late wakes included, that its doings overlapped in time; 0 for kinds known only as sums over a second."""
     stalled_ns: int
     """How long they did."""
     own: bool
@@ -96,9 +100,9 @@ class Suspects:
             self._recent.append((record, disturbance))
 
     def ranked(self) -> list[Suspect]:
-        """Who was beside most stalled time first, then who did most; wlat's own doings last."""
+        """First those seen beside stalls, what takes locks before what only competes; wlat's own doings last."""
         found = [record.suspect for record in self._records.values()]
-        return sorted(found, key=lambda s: (s.own, -s.stalled_ns, -s.stalls, -(s.spent_ns or 0), -s.count, s.first_ns))
+        return sorted(found, key=_rank)
 
     def during(self, begin_ns: int, end_ns: int) -> list[Suspect]:
         """Those seen at work in this span, among the newest disturbances; the one longest at it first."""
@@ -139,6 +143,11 @@ class Suspects:
             del self._records[next(harmless, next(iter(self._records)))]
 
 
+def _rank(s: Suspect) -> tuple[object, ...]:
+    kind = _KINDS.index(s.kind) if s.kind in _KINDS else len(_KINDS)
+    return s.own, s.stalls == 0, kind, -s.stalled_ns, -(s.spent_ns or 0), -s.count, s.first_ns
+
+
 def _key(d: Disturbance) -> tuple[object, ...]:
     by_parent = d.kind != "dirtied" and d.by.parent_pid not in _NOBODY and d.by.parent
     who = d.by.parent if by_parent else d.by.command
@@ -148,6 +157,8 @@ def _key(d: Disturbance) -> tuple[object, ...]:
 
 def _meet(record: _Record, d: Disturbance, stalls: Sequence[Write]) -> None:
     """Count the stalls among these that the disturbance overlaps; each once, and no longer than it lasted."""
+    if d.kind in _COUNTED:
+        return
     at = bisect_left(stalls, d.begin_ns, key=lambda stall: stall.end_ns)
     for stall in stalls[at:]:
         # time spent queueing behind an earlier stall is that one's
@@ -211,7 +222,9 @@ def sentence(suspect: Suspect, stall_count: int | None = None) -> str:
     harm = HARM.get(suspect.what.rpartition("/")[2])
     because = f", which {harm}" if harm else ""
     of = f" of {stall_count:,}" if stall_count is not None and stall_count >= suspect.stalls else ""
-    if suspect.stalls:
+    if suspect.kind in _COUNTED:
+        cost = ""
+    elif suspect.stalls:
         plural = "stall" if suspect.stalls == 1 and not of else "stalls"
         cost = f"; {suspect.stalls:,}{of} {plural} ({format_ns(suspect.stalled_ns)}) happened meanwhile"
     else:
