@@ -71,13 +71,8 @@ static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint3
 {
 	const struct wl_trace_event *event = &wl_trace_events[number];
 	struct perf_event_attr attr = common_attr();
-	int32_t id = wl_trace_event_id(number);
-	if (id < 0)
-		return id;
-	if (target->cpu < 0 && (event->scope == WL_ABOUT_WRITER || (event->scope == WL_OF_CPU && !event->chain)))
-		return -EXDEV; /* happens to the writer, not in it */
 	attr.type = PERF_TYPE_TRACEPOINT;
-	attr.config = (uint64_t)id;
+	attr.config = (uint64_t)wl_trace_event_id(number);
 	attr.exclude_callchain_user = 1;
 	attr.sample_max_stack = STACK_FRAMES;
 	attr.sample_type |= (event->chain ? PERF_SAMPLE_CALLCHAIN : 0) | (t->raw ? PERF_SAMPLE_RAW : 0);
@@ -118,13 +113,25 @@ static void close_targets(struct wl_tracer *t)
 	t->version++;
 }
 
+/* Why an event cannot be seen here at all: 0 or -errno. */
+static int invisible(const struct wl_trace_target *target, uint32_t number)
+{
+	const struct wl_trace_event *event = &wl_trace_events[number];
+	int32_t id = wl_trace_event_id(number);
+	if (id < 0)
+		return id;
+	/* happens to the writer, not in it */
+	return target->cpu < 0 && (event->scope == WL_ABOUT_WRITER || (event->scope == WL_OF_CPU && !event->chain)) ? -EXDEV : 0;
+}
+
 /* What is wanted and not open yet. The others stay closed: each costs the host some nanoseconds whenever it happens anywhere, and
  * its end a grace period of RCU. */
 static void open_events(struct wl_tracer *t, struct wl_trace_target *target)
 {
 	for (uint32_t i = 0; i < wl_trace_event_count; i++) {
-		int32_t id = wl_trace_event_id(i);
-		int error = target->fds[i] >= 0 ? 0 : is_wanted(t, &wl_trace_events[i]) ? open_event(t, target, i) : id < 0 ? id : 0;
+		int error = target->fds[i] >= 0 ? 0 : invisible(target, i);
+		if (error == 0 && target->fds[i] < 0 && is_wanted(t, &wl_trace_events[i]))
+			error = open_event(t, target, i);
 		if (error && t->errors[i] == 0)
 			t->errors[i] = -error;
 	}

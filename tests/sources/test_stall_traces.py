@@ -18,6 +18,7 @@ import pytest
 from tests.kernel.test_perf_records import KERNEL_MARK, sample
 from tests.kernel.test_tracepoints import SWITCH
 from tests.model.makers import a_tick
+from wlat_tui import engine_client
 from wlat_tui.evidence import StallTrace, TraceLevel, Tracer
 from wlat_tui.frame import Settings, Write
 from wlat_tui.kernel.kallsyms import Kallsyms
@@ -184,6 +185,68 @@ async def test_who_took_the_writers_cpu_is_in_the_trace(disk: Path) -> None:
     assert all(probe.armed for probe in tracer.probes if probe.name.startswith(("sched:", "lock:")))
     assert trace.to_ns > stall.end_ns
     assert trace.events == tuple(sorted(trace.events, key=lambda event: event.at_ns))
+
+
+UNPRIVILEGED = """
+import os, sys
+from wlat_tui.native import run_engine
+directory = os.open(".", os.O_RDONLY)
+os.fchmod(directory, 0o777)
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+run_engine(directory, 0, 1)
+"""
+
+
+async def test_without_rights_it_is_still_seen_when_the_writer_left_its_cpu(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0 or int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) != 2:
+        pytest.skip(
+            "needs root to become somebody without rights, and kernel.perf_event_paranoid=2, where switches are all one sees"
+        )
+    monkeypatch.setattr(engine_client, "engine_command", lambda: (sys.executable, "-c", UNPRIVILEGED))
+    source = LiveSource(replace(Settings(), threshold_ns=1_000, interval_ns=1_000_000), disk, read_only=True, sudo=False)
+    frames = source.frames()
+    tracer, names = None, set()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for frame in frames:
+                tracer = frame.tracer or tracer
+                names |= {event.name for trace in frame.traces for event in trace.events}
+                if {"switch_in", "switch_out"} <= names:
+                    break
+    finally:
+        await source.close()
+        await frames.aclose()  # type: ignore[attr-defined]
+    assert tracer is not None
+    assert tracer.level is TraceLevel.SWITCHES
+    assert [probe.name for probe in tracer.probes if probe.armed] == ["context_switch"]
+
+
+async def test_a_writer_that_somebody_moved_is_followed(disk: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    if os.geteuid() != 0 or len(cpus) < 2:
+        pytest.skip("needs root, and two CPUs to move the writer between")
+    settings = replace(Settings(), cpus=(cpus[0],), threshold_ns=1_000, interval_ns=1_000_000)
+    source = LiveSource(settings, disk, read_only=True, sudo=False)
+    frames = source.frames()
+    moved_ns = 0
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for frame in frames:
+                if frame.tracer is not None and frame.tracer.level < TraceLevel.FULL:
+                    pytest.skip(f"the kernel tells too little here: {frame.tracer.why}")
+                # the engine puts its threads in their places once more when it knows the writer's node
+                if frame.writer is not None and frame.traces and not moved_ns:
+                    os.sched_setaffinity(frame.writer.tid, {cpus[1]})  # as taskset does, behind the engine's back
+                    moved_ns = frame.end_ns
+                seen = {event.cpu for trace in frame.traces if trace.planned_ns > moved_ns for event in trace.events}
+                if moved_ns and cpus[1] in seen:
+                    return
+    finally:
+        await source.close()
+        await frames.aclose()  # type: ignore[attr-defined]
+    raise AssertionError("the source ended")
 
 
 async def test_a_run_without_tracing_says_so(disk: Path) -> None:
