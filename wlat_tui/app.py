@@ -20,6 +20,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from wlat_tui.driver import TerminalDriver, TerminalGone
+from wlat_tui.followers import Follower, first_reason
 from wlat_tui.frame import Frame
 from wlat_tui.keys.order import OrderedKeys
 from wlat_tui.keys.stalls import StallKeys
@@ -94,6 +95,9 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, OrderedKeys, App[int]):
         self.animation_level = "none"
         self.theme = "ansi-dark" if without_colour else theme or THEMES[0]
         self.source = source
+        self.followers: tuple[Follower, ...] = ()
+        self.ended_by: str | None = None
+        """Why a follower ended it; None: the user did."""
         self.session = self.now = Session()
         self.paused = False
         self._link = LinkView(low_bandwidth)
@@ -169,6 +173,9 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, OrderedKeys, App[int]):
             self._fresh = True
             if not self._drawn_once:
                 self.draw()
+            if (reason := first_reason(self.followers, self.now)) is not None and not self._leaving:
+                self.ended_by = reason
+                self.leave(0)
 
     def draw(self) -> None:
         """Show the newest state, unless the view is paused or the terminal still has to take the last one."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from wlat_tui.units import parse_duration_ns, parse_size_bytes
+
+if TYPE_CHECKING:
+    from wlat_tui.followers import Follower
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -157,3 +160,48 @@ def screen_options(command: _Command) -> _Command:
     for option in reversed(_SCREEN_OPTIONS):
         command = option(command)
     return command
+
+
+_STALL_OPTIONS = (
+    click.option(
+        "--stop-after",
+        "stop_after",
+        type=click.IntRange(1),
+        default=None,
+        metavar="N",
+        help="End after N stalls in write(), and print them with their causes.",
+    ),
+    click.option(
+        "--on-stall",
+        "on_stall",
+        metavar="COMMAND",
+        default=None,
+        help="Run this when a write stalled, at most every 10 s; the stall is JSON on its standard input.",
+    ),
+    click.option("--on-stall-shell", is_flag=True, help="Run the command of --on-stall in /bin/sh."),
+)
+
+
+def stall_options(command: _Command) -> _Command:
+    """Everything that `followers_for` wants to know."""
+    for option in reversed(_STALL_OPTIONS):
+        command = option(command)
+    return command
+
+
+def followers_for(options: Mapping[str, Any], tell: Callable[[str], None]) -> tuple[Follower, ...]:
+    """What --stop-after and --on-stall ask for; *tell* hears of failures. Raises click.UsageError with one sentence."""
+    from wlat_tui.followers.on_stall import OnStall, command_line
+    from wlat_tui.followers.stop_after import StopAfter
+
+    followers: list[Follower] = []
+    if options["on_stall"] is not None:
+        try:
+            followers.append(OnStall(command_line(options["on_stall"], options["on_stall_shell"]), tell))
+        except ValueError as error:
+            raise click.UsageError(f"--on-stall: {error}") from error
+    elif options["on_stall_shell"]:
+        raise click.UsageError("--on-stall-shell needs --on-stall COMMAND")
+    if options["stop_after"] is not None:
+        followers.append(StopAfter(options["stop_after"]))
+    return tuple(followers)

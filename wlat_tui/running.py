@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 
 import click
 
 from wlat_tui.app import WlatApp
+from wlat_tui.followers import Follower
+from wlat_tui.model.session import Session
 from wlat_tui.sources import Source
 
 
@@ -20,13 +23,19 @@ def run(
     theme: str | None = None,
     refresh_hz: float = 4.0,
     mouse: bool | None = None,
+    followers: Callable[[Callable[[str], None]], tuple[Follower, ...]] = lambda _tell: (),
+    ended: Callable[[Session, str], None] = lambda _session, _reason: None,
 ) -> int:
     """Show the live screen until the user leaves; return the exit status (128 + n after signal n).
+
+    ``followers`` makes those who follow the run, given what tells the user of their failures; ``ended`` is called after the
+    screen is gone when one of them ended it, with what was seen and the reason.
 
     ``mouse=None``: on, except over SSH, where re-attached terminals send half a mouse report that crashes Textual (issue 6668).
     Raises click.UsageError for an unknown theme.
     """
     app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz)
+    app.followers = followers(lambda text: app.notify(text, severity="warning", timeout=10, markup=False))
     if theme is not None:
         if theme not in app.available_themes:
             raise click.UsageError(
@@ -43,7 +52,10 @@ def run(
         try:
             status = await app.run_async(mouse=with_mouse)
         finally:
-            await source.close()
+            await asyncio.gather(source.close(), *(follower.close() for follower in app.followers))
         return (app.return_code or 0) if status is None else status
 
-    return asyncio.run(main())
+    status = asyncio.run(main())
+    if app.ended_by is not None:
+        ended(app.now, app.ended_by)
+    return status

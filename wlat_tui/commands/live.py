@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import click
 
 from wlat_tui.frame import Mode, Policy, Prewarm, Settings
 from wlat_tui.kernel.cpulist import parse_cpulist
+from wlat_tui.options import followers_for
 from wlat_tui.sources import Source
+from wlat_tui.units import format_ns
 
 
 def parse_policy(text: str) -> tuple[Policy, tuple[int, ...]]:
@@ -121,7 +124,9 @@ def need_terminal(what: str, instead: str, ctx: click.Context | None = None) -> 
 def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
     """Open the live screen; returns the exit status."""
     need_terminal("the live screen", "'wlat doctor --json', 'wlat topology --json'", ctx)
+    followers_for(options, click.echo)  # a command that cannot be run is refused before anything starts
     source = choose_source(options, read_settings(options))
+    from wlat_tui.followers.stop_after import caught
     from wlat_tui.running import run
 
     status = run(
@@ -131,6 +136,8 @@ def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
         theme=options["theme"],
         refresh_hz=options["refresh_hz"],
         mouse=options["mouse"],
+        followers=partial(followers_for, options),
+        ended=lambda session, reason: click.echo("\n".join([f"{reason} in {format_ns(session.elapsed_ns)}", *caught(session)])),
     )
     if source.farewell is not None:
         raise click.ClickException(source.farewell)

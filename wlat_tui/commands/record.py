@@ -17,9 +17,11 @@ import click
 from wlat_tui import __version__
 from wlat_tui.commands.live import choose_source, read_settings
 from wlat_tui.commands.stopping import until_stopped
+from wlat_tui.followers import Follower, first_reason
+from wlat_tui.followers.stop_after import caught
 from wlat_tui.frame import Frame, Span
 from wlat_tui.model.session import Session
-from wlat_tui.options import DURATION, source_options
+from wlat_tui.options import DURATION, followers_for, source_options, stall_options
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sources import Source
@@ -34,7 +36,6 @@ class Limits:
     """When to stop. None: not for that reason."""
 
     time_ns: int | None
-    stalls: int | None
     above_ns: int | None
 
     def reached(self, session: Session) -> str | None:
@@ -42,8 +43,6 @@ class Limits:
         worst = session.worst_ever(Span.RESPONSE)
         if self.time_ns is not None and session.elapsed_ns >= self.time_ns:
             return f"{format_ns(self.time_ns)} are over"
-        if self.stalls is not None and session.stall_count >= self.stalls:
-            return f"{session.stall_count} stalls were seen"
         if self.above_ns is not None and worst is not None and worst.response_ns > self.above_ns:
             return f"a write took {format_ns(worst.response_ns)}"
         return None
@@ -92,24 +91,32 @@ def _columns() -> int:
         return 80
 
 
-async def run(source: Source, recorder: Recorder, limits: Limits) -> tuple[Session, str]:
+async def run(source: Source, recorder: Recorder, limits: Limits, followers: tuple[Follower, ...] = ()) -> tuple[Session, str]:
     """Record until a limit, a signal or the source's end; the source is closed then. Returns the session and why it ended."""
     session = Session()
     progress = Progress(limits, recorder)
 
     async def leave() -> None:
         progress.end()
-        await source.close()
+        await asyncio.gather(source.close(), *(follower.close() for follower in followers))
 
-    return session, await until_stopped(_record(source, recorder, limits, session, progress), leave)
+    return session, await until_stopped(_record(source, recorder, limits, session, progress, followers), leave)
 
 
-async def _record(source: Source, recorder: Recorder, limits: Limits, session: Session, progress: Progress) -> str:
+async def _record(
+    source: Source,
+    recorder: Recorder,
+    limits: Limits,
+    session: Session,
+    progress: Progress,
+    followers: tuple[Follower, ...],
+) -> str:
     async for frame in source.frames():
         recorder.take(frame)
         session.fold(frame)
         progress.show(session, frame)
-        if (why := limits.reached(session)) is not None:
+        followed = first_reason(followers, session)
+        if (why := limits.reached(session) or followed) is not None:
             return why
     return "the source ended"
 
@@ -145,8 +152,13 @@ def summary(session: Session, recorder: Recorder, why: str) -> list[str]:
             ]
             most_ns = None if worst is None else worst.service_ns if span is Span.SERVICE else worst.response_ns
             lines.append(f"  {span.name.lower():<9}{'  '.join(parts)}  worst {format_ns(most_ns)}  ({figures.count:,} writes)")
-    lines.append(f"  {session.stall_count:,} stalls" + "".join(f", {count} {name}" for name, count in session.losses.items()))
-    return lines
+    lost = "".join(f", {count} {name}" for name, count in session.losses.items())
+    stalls = caught(session)
+    return [*lines, f"  {stalls[0]}{lost}", *(f"  {line}" for line in stalls[1:])]
+
+
+def _tell(text: str) -> None:
+    click.echo(f"\r\033[K{text}" if sys.stderr.isatty() else text, err=True)
 
 
 @click.command()
@@ -154,20 +166,21 @@ def summary(session: Session, recorder: Recorder, why: str) -> list[str]:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), default=None, help="The file; by default named by host and time."
 )
-@click.option("--stop-after-stalls", "stalls", type=click.IntRange(1), default=None, help="Stop after so many stalls.")
 @click.option(
     "--stop-above", "above_ns", type=DURATION, default=None, metavar="TIME", help="Stop after a write slower than this."
 )
 @click.option(
     "--compact", is_flag=True, help="Coarser histograms (within 1.6 %, the slowest 1 % exact): about a third of the size."
 )
+@stall_options
 @source_options
 def record(output: Path | None, compact: bool, **options: Any) -> None:
     """Measure without a screen, into a file.
 
     Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one.
     """
-    limits = Limits(options.pop("time_ns"), options.pop("stalls"), options.pop("above_ns"))
+    limits = Limits(options.pop("time_ns"), options.pop("above_ns"))
+    followers = followers_for(options, _tell)
     source = choose_source(options, read_settings(options))
     path = output or default_path()
     try:
@@ -184,7 +197,7 @@ def record(output: Path | None, compact: bool, **options: Any) -> None:
         raise click.UsageError(text) from error
     why = "wlat failed"
     try:
-        session, why = asyncio.run(run(source, recorder, limits))
+        session, why = asyncio.run(run(source, recorder, limits, followers))
     finally:
         kept = recorder.close(why)
     for line in summary(session, recorder, why):
