@@ -293,6 +293,7 @@ class Cost:
     """What wlat itself takes, since the previous Cost. CPU per cent of one core, without the writer thread."""
 
     monitor_cpu_pct: float
+    """Screen, keeper and watcher."""
     engine_cpu_pct: float
     writer_cpu_pct: float
     read_us: float

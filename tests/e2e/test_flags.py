@@ -36,6 +36,7 @@ BAD = {
     "--dir /etc/hostname": "/etc/hostname",
     "--config /nonexistent.toml": "/nonexistent.toml",
     "--no-such-flag": "--no-such-flag",
+    "--force": "--force",
     "no-such-command": "no-such-command",
     "topology --wrong": "--wrong",
     "doctor --wrong": "--wrong",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import pytest
 
-from tests.model.makers import a_frame, a_write, at
-from wlat_tui.frame import Span
+from tests.model.makers import a_frame, a_tick, a_write, at
+from wlat_tui.frame import Policy, Span
 from wlat_tui.model.session import Session
 from wlat_tui.panels.latency import LatencyPanel
 from wlat_tui.panels.status import StatusPanel
@@ -46,3 +49,16 @@ def test_the_first_percentiles_do_not_wait_for_their_second() -> None:
         panel.take(session)
     assert panel._figures is not None
     assert panel._figures.service[1] is not None
+
+
+def test_an_unusual_scheduling_and_memory_policy_stay_in_sight_where_the_usual_ones_give_way() -> None:
+    panel = StatusPanel("live", id="status")
+    session = started_late()
+    panel.take(session)
+    assert "memory" not in plain(panel._second[0])
+    session.settings = replace(session.settings, policy=Policy.INTERLEAVE, policy_nodes=(0, 1, 2, 5))
+    panel.take(session)
+    assert all("memory interleave 0-2,5" in plain(wording) for wording in panel._second[:3])
+    session.fold(replace(a_frame(3, None), writer=a_tick(9, at(3), at(4), sched_policy=os.SCHED_FIFO, sched_priority=10)))
+    panel.take(session)
+    assert all("FIFO 10" in plain(wording) for wording in panel._second[:3])

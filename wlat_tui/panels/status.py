@@ -7,8 +7,9 @@ import os
 from textwrap import wrap
 from typing import ClassVar
 
+from wlat_tui.frame import Policy, WriterTick
 from wlat_tui.frame import Span as Timed
-from wlat_tui.frame import WriterTick
+from wlat_tui.kernel.cpulist import format_cpulist
 from wlat_tui.mitigations.refusals import Refusal, refusals
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
@@ -100,6 +101,12 @@ class StatusPanel(Panel, can_focus=False):
         where = f" writer on CPU {tick.cpu}, node {tick.node}"
         priority = f" {tick.sched_priority}" if tick.sched_priority else ""
         policy = f" {self.glyphs.separator} {_POLICIES.get(tick.sched_policy, f'policy {tick.sched_policy}')}{priority}"
+        unusual = policy if tick.sched_policy != os.SCHED_OTHER else ""
+        memory = session.settings.policy
+        if memory is not Policy.DEFAULT:
+            nodes = f" {format_cpulist(session.settings.policy_nodes)}" if session.settings.policy_nodes else ""
+            unusual += (told := f" {self.glyphs.separator} memory {memory.name.lower()}{nodes}")
+            policy += told
         asked, rate = session.asked_rate_per_s, session.rate_per_s
         slow = rate is not None and rate < asked * 0.98
         speed: list[Span] = [
@@ -121,8 +128,8 @@ class StatusPanel(Panel, can_focus=False):
         short: list[Span] = [(f" CPU {tick.cpu}", "label"), *speed]
         return [
             merged([(where, "label"), (policy, "label"), *speed, *losses, *cost]),
-            merged([(where, "label"), *speed, *losses, *cost]),
-            merged([(where, "label"), *speed, *losses]),
+            merged([(where, "label"), (unusual, "label"), *speed, *losses, *cost]),
+            merged([(where, "label"), (unusual, "label"), *speed, *losses]),
             merged([*short, *losses]),
             merged([*short, *losses[:2], (f" {self.glyphs.separator} {len(self._refused)} refused (d)", "warn")]),
         ]
