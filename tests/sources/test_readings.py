@@ -124,3 +124,16 @@ def test_a_file_that_cannot_be_read_is_said_once_and_the_rest_goes_on(look: Call
     assert "pressure/memory cannot be read" in first.notices[0]
     assert second.notices == ()
     assert first.vmstat is not None
+
+
+def test_memory_plugged_in_is_told_with_the_zones_within_a_second(look: Callable[..., Reading], root: Path) -> None:
+    look(0)
+    memory, nodes = ("proc/meminfo", "MemTotal: 500 kB\nx: 1 kB\n"), ("sys/devices/system/node/has_memory", "0\n")
+    for seconds, (name, text) in ((2, memory), (4, nodes)):
+        assert look(seconds - 1).host is None
+        write(root, {name: text})
+        plugged = look(seconds)
+        assert plugged.host is not None
+        assert plugged.zones is not None
+    write(root, {"proc/meminfo": "MemTotal: 500 kB\nx: 2 kB\n"})
+    assert look(6).host is None, "only the total counts"

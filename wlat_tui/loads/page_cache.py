@@ -26,8 +26,8 @@ ROUND_PAUSE_S = 0.05
 RECLAIMED = ("pgsteal_kswapd", "pgsteal_direct", "pgsteal_khugepaged", "pgsteal_proactive")
 """Rows of /proc/vmstat; before Linux 4.8 there was one per zone type (pgsteal_kswapd_normal)."""
 ENOUGH_PAGES_PER_S = 100
-LOW_SHARE = 1.1
-"""Node free pages within so much of its low watermark: full."""
+FULL_BYTES = 16 << 20
+"""A node with less headroom than this, or than a quarter of its low watermark, is full: what others free comes and goes."""
 
 
 def parse_node(text: str) -> int:
@@ -76,7 +76,8 @@ class PageCache:
         node = session.nodes.get(self.node) if self.node is not None else None
         if node is None or node.headroom_pages is None or node.low_pages is None:
             return False
-        return node.headroom_pages <= node.low_pages * (LOW_SHARE - 1)
+        page_bytes = session.host.page_bytes if session.host else os.sysconf("SC_PAGE_SIZE")
+        return node.headroom_pages <= max(node.low_pages // 4, FULL_BYTES // page_bytes)
 
     @property
     def bytes(self) -> int:

@@ -28,6 +28,8 @@ NO_SEGMENT = 1
 """enum wl_trouble: no file to write to."""
 STARTING = "the keeper is still starting: try again in a moment"
 """Why settings cannot be changed in the first moments."""
+READ_AT_LEAST_NS = 1_000_000_000
+"""On a host too slow for a frame per report."""
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 """Pauses before a dead engine is started again; the last one repeats."""
 
@@ -60,6 +62,7 @@ class LiveSource:
         self._notices: list[str] = []
         self._settings_told = False
         self._zones_asked = self._stalled = False
+        self._read_ns = 0
         self._closing = False
         self._seq: int | None = None
         self._costs = CostMeter()
@@ -193,8 +196,10 @@ class LiveSource:
     def _frame(self, begin_ns: int, now_ns: int, tick: WriterTick | None, missing: str | None) -> Frame:
         self._stalled |= tick is not None and tick.stall_count > 0
         reading = NOTHING
-        # a report that others wait behind is of a moment that is over: what the kernel says now belongs to the newest
-        if self._tick.empty():
+        # a report that others wait behind is of a moment that is over: what the kernel says now belongs to the newest, except
+        # where there is always another one waiting
+        if self._tick.empty() or now_ns - self._read_ns >= READ_AT_LEAST_NS:
+            self._read_ns = now_ns
             reading = self._readings.read(now_ns, stalled=self._stalled, zones_asked=self._zones_asked)
             self._zones_asked = self._stalled = False
         knobs, self._knob_states = self._knob_states, None

@@ -1,7 +1,8 @@
 """When each kernel file is read: often what costs nobody anything, rarely what holds a lock.
 
 | every tick          | nodeN/vmstat                       | no lock                                             |
-| once a second       | /proc/vmstat, /proc/stat, PSI, watermark knobs, kswapd | per-CPU sums, a mutex nobody waits for |
+| once a second       | /proc/vmstat, /proc/stat, PSI, watermark knobs, kswapd, how much memory | per-CPU sums, a mutex |
+|                     | there is                           | nobody waits for                                    |
 | rarely              | /proc/zoneinfo                     | zone->lock, interrupts off, while it prints a zone  |
 """
 
@@ -20,6 +21,7 @@ from wlat_tui.kernel.cpu_times import CpuTimes
 from wlat_tui.kernel.host import read_host
 from wlat_tui.kernel.kswapd import KswapdStat
 from wlat_tui.kernel.node_vmstat import NodeVmstat
+from wlat_tui.kernel.plugged import Plugged, read_plugged
 from wlat_tui.kernel.pressure import read_pressure
 from wlat_tui.kernel.sysctl import watermark_knobs
 from wlat_tui.kernel.vmstat import Vmstat
@@ -42,7 +44,7 @@ class Reading:
     pressure: tuple[Pressure, ...] | None
     cpu_times: tuple[CpuTime, ...] | None
     host: Host | None
-    """Set when it was never read, or nodes or CPUs came or went."""
+    """Set when it was never read, or nodes, CPUs or memory came or went."""
     notices: tuple[str, ...]
 
 
@@ -65,6 +67,7 @@ class Readings:
         self._seen_cpus: frozenset[int] | None = None
         self._with_memory: frozenset[int] = frozenset()
         self._knobs: tuple[str | None, ...] | None = None
+        self._plugged: Plugged | None = None
         self._second_ns = -SECOND_NS
         self._zones_ns = 0
         self._refused: set[str] = set()
@@ -77,7 +80,7 @@ class Readings:
         began_ns = time.perf_counter_ns()
         vmstat = pressure = cpu_times = zones = host = None
         kswapds: Mapping[int, Kswapd] | None = None
-        knobs_changed = False
+        knobs_changed = plugged = False
         if now_ns - self._second_ns >= SECOND_NS:
             self._second_ns = now_ns
             with self._noticing(notices):
@@ -91,12 +94,15 @@ class Readings:
             with self._noticing(notices):
                 knobs = watermark_knobs(self._root)
                 knobs_changed, self._knobs = self._knobs is not None and knobs != self._knobs, knobs
+            with self._noticing(notices):
+                memory = read_plugged(self._root)
+                plugged, self._plugged = self._plugged is not None and memory != self._plugged, memory
         nodes: tuple[NodeSample, ...] = ()
         with self._noticing(notices):
             nodes = self._nodes.read(kswapds)
         numbers = tuple(sample.node for sample in nodes)
         cpus = self._seen_cpus if cpu_times is None else frozenset(each.cpu for each in cpu_times)
-        if moved := (numbers, cpus) != (self._seen_nodes, self._seen_cpus):
+        if moved := plugged or (numbers, cpus) != (self._seen_nodes, self._seen_cpus):
             self._seen_nodes, self._seen_cpus = numbers, cpus
             with self._noticing(notices):
                 host = read_host(self._directory, self._privilege, self._root)
