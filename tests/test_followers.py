@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.terminal import Terminal
 from wlat_tui.followers.on_stall import OnStall, command_line
 from wlat_tui.followers.stop_after import StopAfter, caught
 from wlat_tui.frame import Settings
@@ -220,6 +221,20 @@ def test_flags_that_cannot_work_are_refused_before_anything_starts(tmp_path: Pat
     assert "there is no program" in said
     assert "needs --on-stall" in wlat("record", "--demo", "-o", path, "--on-stall-shell", status=2).stderr
     assert not Path(path).exists()
+    assert "there is no program" in wlat_on_a_terminal("--demo", "--on-stall", "no-such-program-here")
+
+
+def test_the_live_screen_ends_after_so_many_stalls_and_prints_them() -> None:
+    said = wlat_on_a_terminal("--demo", "--threshold", "10us", "--size", "4096", "--stop-after", "1")
+    assert "caught in" in said
+    assert "stalls in write()" in said
+
+
+def wlat_on_a_terminal(*arguments: str) -> str:
+    """What is on the screen when it has ended."""
+    with Terminal([sys.executable, "-m", "wlat_tui", *arguments], rows=60) as terminal:
+        terminal.wait()
+        return terminal.text
 
 
 def test_recording_stops_after_stalls_and_lists_them_with_their_causes(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import click
 
 from wlat_tui import __version__
 from wlat_tui.config import ConfigError, config_path, load_config
-from wlat_tui.options import screen_options, source_options
+from wlat_tui.options import screen_options, source_options, stall_options
 
 COMMANDS = {
     "anonymize": "wlat_tui.commands.anonymize:anonymize",
@@ -98,6 +98,7 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
     help="Defaults for these flags (TOML); by default ~/.config/wlat/config.toml.",
 )
 @source_options
+@stall_options
 @screen_options
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> int | None:

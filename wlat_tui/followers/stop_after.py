@@ -12,7 +12,7 @@ from wlat_tui.renderables.suspect_line import suspect_lines
 _PATIENCE_FRAMES = 8
 """The last stall is waited for so long: its trace, and the counters around it, come later than the stall itself."""
 _CELLS = 118
-_LISTED = 50
+_LISTED = 30
 
 
 class StopAfter:
