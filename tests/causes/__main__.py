@@ -31,8 +31,9 @@ def row(caught: Caught) -> str:
     named += f", others {rest}" if rest else ""
     share = "" if caught.explained_pct is None else f"{caught.explained_pct:.0f} %"
     who = f"; the load's own process named in {caught.by_load} of {right}" if caught.experiment.by_load else ""
-    gaps = f" ({caught.gaps} gaps)" if caught.gaps else ""
-    return f"| {caught.experiment.name} | {total}{gaps} | {named or 'none'}{who} | {share} |"
+    blind = sum(stall.trace is None for stall in caught.stalls)
+    notes = ", ".join(f"{count} {what}" for count, what in ((blind, "without a trace"), (caught.gaps, "gaps")) if count)
+    return f"| {caught.experiment.name} | {total}{f' ({notes})' if notes else ''} | {named or 'none'}{who} | {share} |"
 
 
 def detail(caught: Caught) -> list[str]:

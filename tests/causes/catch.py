@@ -93,7 +93,7 @@ async def _run(
         async for frame in source.frames():
             session.fold(frame)
             if began_ns:
-                stalls = tuple(stall for stall in session.explained if stall.write.planned_ns >= began_ns)
+                stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns))
                 passed_s = (time.monotonic_ns() - began_ns) / 1e9
                 gaps = sum(gap.begin_ns >= began_ns for gap in session.gaps)
                 caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s)
@@ -106,6 +106,11 @@ async def _run(
                 caught = replace(caught, pids=tuple(await asyncio.to_thread(load.enter_context, experiment.load(rig))))
                 began_ns = time.monotonic_ns()
     return caught
+
+
+def _counts(stall: Explained, experiment: Experiment, began_ns: int) -> bool:
+    slow = experiment.platform or stall.write.service_ns > experiment.settings.threshold_ns
+    return slow and stall.write.planned_ns >= began_ns
 
 
 def _ready(frame: Frame, session: Session, waited_s: float) -> bool:

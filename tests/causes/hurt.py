@@ -137,17 +137,18 @@ def freeze(directory: str, frozen_ms: str, thawed_ms: str) -> None:
 
 
 def partial_slabs(directory: str, size_bytes: str) -> None:
-    """Leaves many half-empty buffer_head slabs: writes, syncs, evicts all but every 39th page; then reads slabinfo for ever.
+    """Leaves many half-empty buffer_head slabs: writes, syncs, evicts all but every tenth page; then reads slabinfo for ever.
 
-    A slab of buffer_head holds 39 objects (104 bytes each); with blocks of 1 KiB a page has four of them.
+    A slab of buffer_head holds 39 objects (104 bytes each), and with blocks of 1 KiB a page has four of them. Written page by
+    page: of a large folio no part can be evicted.
     """
     path = Path(directory, "slabs")
     fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     size = int(size_bytes)
-    for offset in range(0, size, 1 << 20):
-        os.pwrite(fd, b"x" * (1 << 20), offset)
+    for offset in range(0, size, PAGE):
+        os.pwrite(fd, b"x" * PAGE, offset)
     os.fsync(fd)
-    step = 39 * PAGE
+    step = 10 * PAGE
     for offset in range(0, size, step):
         os.posix_fadvise(fd, offset + PAGE, step - PAGE, os.POSIX_FADV_DONTNEED)
     buffer = bytearray(1 << 20)

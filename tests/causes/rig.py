@@ -137,8 +137,8 @@ def rig_on(disk: Disk | None, scratch: Path) -> Iterator[Rig]:
     device = _run("losetup", "-f", "--show", image)
     name = Path(device).name
     try:
-        if disk.stable_writes:
-            Path(f"/sys/block/{name}/queue/stable_writes").write_text("1")
+        # a loop device keeps what was set when it was used before
+        Path(f"/sys/block/{name}/queue/stable_writes").write_text(str(int(disk.stable_writes)))
         _run("mount", "-o", disk.options, device, mounted)
         try:
             if disk.dirty_bytes is not None:

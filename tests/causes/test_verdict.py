@@ -199,6 +199,31 @@ def test_what_the_ring_had_overwritten_is_a_gap_and_not_explained() -> None:
     assert verdict.explained_ns == 998 * US
 
 
+def test_a_record_that_begins_in_a_sleep_tells_the_lock_and_the_wait_that_follow() -> None:
+    trace = a_trace(
+        event(3_100, "sched_switch", (), prev_pid=0, prev_state=0, next_pid=55, next_comm="hog"),
+        waking(4_002),
+        back(4_502, by=55, comm="hog"),
+        event(4_602, "contention_end", (), lock_addr=9),
+        from_us=1_002,
+    )
+    verdict = explain(a_stall(5 * MS), trace, known())
+    assert phases_us(verdict) == [
+        ("tracer_gap", 1_000), ("other_lock", 3_000), ("run_queue", 500), ("other_lock", 100), ("unexplained", 400),
+    ]  # fmt: skip
+
+
+def test_a_record_in_which_the_writer_only_comes_to_its_cpu_shows_that_it_waited_for_it() -> None:
+    trace = a_trace(
+        event(2_500, "sched_switch", (), prev_pid=7, prev_state=0, next_pid=55, next_comm="hog"),
+        back(4_990, by=55, comm="hog"),
+        from_us=2_000,
+    )
+    verdict = explain(a_stall(10 * US, wake_ns=5 * MS), trace, known())
+    assert phases_us(verdict) == [("tracer_gap", 2_000), ("run_queue", 2_990), ("unexplained", 20)]
+    assert verdict.main.by == Thread(55, "hog")
+
+
 def test_records_that_were_lost_end_what_was_open() -> None:
     trace = a_trace(event(10, "mm_vmscan_direct_reclaim_begin", RECLAIM), event(2_000, "lost", (), count=9), lost=9)
     verdict = explain(a_stall(5 * MS), trace, known())

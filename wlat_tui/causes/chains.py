@@ -21,10 +21,13 @@ def plain(frame: str) -> str:
     return sys.intern(frame.split(".", 1)[0].removesuffix("_noprof"))
 
 
+_TRACING = ("__traceiter_", "perf_trace_", "trace_event_", "__bpf_trace_")
+
+
 @lru_cache(4096)
 def plain_chain(chain: tuple[str, ...]) -> tuple[str, ...]:
-    """Every frame without its suffixes, innermost first."""
-    return tuple(map(plain, chain))
+    """Every frame without its suffixes, innermost first; those of the tracing itself are left out."""
+    return tuple(plain(frame) for frame in chain if not frame.startswith(_TRACING))
 
 
 def on_interrupt(chain: Sequence[str]) -> bool:

@@ -81,6 +81,7 @@ class Timeline:
         self._spinning: list[_Open] = []
         self._off: _Off | None = None
         self._announced: TraceEvent | None = None
+        self._seen_own = False
         self._certain_since_ns = trace.from_ns
         events = sorted(trace.events, key=lambda event: event.at_ns)
         self._running = Running(events)
@@ -97,11 +98,9 @@ class Timeline:
         elif name in _OUT:
             self._bare_out(event)
         elif name == "switch_in":
-            self._come_back(event.at_ns, seen=True)
+            self._come_in(event)
         elif name in _WAKES:
-            if self._off is not None and self._off.woken_ns is None:
-                self._off.woken_ns = event.at_ns
-                self._off.cpu = event.numbers.get("target_cpu", self._off.event.cpu)
+            self._wake(event)
         elif name not in _OF_CPU:
             # any other event happened in the writer's context: it has the CPU, whatever was lost
             self._come_back(event.at_ns)
@@ -109,6 +108,7 @@ class Timeline:
 
     def _own(self, event: TraceEvent) -> None:
         self._announced = None
+        self._seen_own = True
         name = event.name
         chain = plain_chain(event.chain)
         if name == "contention_begin":
@@ -132,13 +132,34 @@ class Timeline:
 
     def _switch(self, event: TraceEvent) -> None:
         if self._tid is not None and event.numbers.get("next_pid") == self._tid:
-            self._come_back(event.at_ns, seen=True)
+            self._come_in(event)
         elif self._tid is None or event.numbers.get("prev_pid", self._tid) == self._tid:
             self._come_back(event.at_ns)
+            self._seen_own = True
             state = event.numbers.get("prev_state")
             self._off = self._gone(event, preempted=None if state is None else state in RUNNABLE, asleep=state == ASLEEP)
 
+    def _wake(self, event: TraceEvent) -> None:
+        if self._off is None and not self._seen_own:
+            # the record begins while it is asleep
+            begin = TraceEvent(self._certain_since_ns, event.name, event.cpu)
+            self._off = _Off(begin, "blocked", "asleep since before the record begins", (), own_sleep=True)
+        if self._off is not None and self._off.woken_ns is None:
+            self._off.woken_ns = event.at_ns
+            self._off.cpu = event.numbers.get("target_cpu", self._off.event.cpu)
+        self._seen_own = True
+
+    def _come_in(self, event: TraceEvent) -> None:
+        """Its switch to the CPU was recorded."""
+        if self._off is None and not self._seen_own and self._tid is not None:
+            # neither its leaving nor its waking is in the record: it was runnable all the time since that begins
+            off = _Off(event, "run_queue", "", (), cpu=event.cpu)
+            self._wait(off, self._certain_since_ns, event.at_ns, Confidence.TRACED)
+        self._come_back(event.at_ns, seen=True)
+        self._seen_own = True
+
     def _bare_out(self, event: TraceEvent) -> None:
+        self._seen_own = True
         preempted = event.name == "switch_out_preempted"
         if self._off is None:
             self._off = self._gone(event, preempted=preempted, asleep=False)
@@ -234,6 +255,8 @@ class Timeline:
                 del self._spinning[i:]
                 self._add(opened.event.at_ns, event.at_ns, opened.cause, opened.evidence, opened.event, opened.chain)
                 return
+        text = "contention_end; its begin was not recorded"
+        self._add(self._certain_since_ns, event.at_ns, "other_lock", text, event, plain_chain(event.chain))
 
     def _lock_cause(self, event: TraceEvent, chain: tuple[str, ...]) -> str:
         cause = self._matcher.match(chain, Waiting.SPIN)

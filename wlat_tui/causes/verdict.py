@@ -91,22 +91,25 @@ def _not_recorded(begin_ns: int, end_ns: int) -> Stretch:
 
 
 def _flat(stretches: Iterable[Stretch], begin_ns: int, end_ns: int) -> list[Phase]:
-    """Cut nested and overlapping stretches into phases: at any moment the one that began last counts."""
+    """Cut nested and overlapping stretches into phases: at any moment the one that began last counts.
+
+    But a sleep of unknown reason gives way to whatever it happened in.
+    """
     inside = [s for s in stretches if s.begin_ns < end_ns and s.end_ns > begin_ns]
     inside.sort(key=lambda s: (s.begin_ns, -s.end_ns))
     edges = sorted({begin_ns, end_ns, *(max(begin_ns, min(end_ns, at)) for s in inside for at in (s.begin_ns, s.end_ns))})
-    active: list[tuple[int, Stretch]] = []
+    active: list[tuple[bool, int, Stretch]] = []
     phases: list[Phase] = []
     taken = 0
     for left, right in pairwise(edges):
         while taken < len(inside) and inside[taken].begin_ns <= left:
             # the later in this order, the further inside
-            heappush(active, (-taken, inside[taken]))
+            heappush(active, (inside[taken].cause == "blocked", -taken, inside[taken]))
             taken += 1
-        while active and active[0][1].end_ns <= left:
+        while active and active[0][2].end_ns <= left:
             heappop(active)
         if active:
-            s = active[0][1]
+            s = active[0][2]
             phases.append(Phase(s.cause, left, right, s.confidence, s.evidence, s.event, s.chain, s.by))
         else:
             phases.append(Phase("unexplained", left, right, Confidence.COINCIDED))

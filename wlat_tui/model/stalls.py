@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wlat_tui.causes import COUNTERS, Advice, Cause, Circumstances, NodeAround, Verdict, cause_named, explain
-from wlat_tui.evidence import CpuTime, Disturbance, StallTrace
+from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, TraceLevel
 from wlat_tui.frame import Frame, Pressure, Write
 from wlat_tui.model.nodes import NodeState
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEPT = 1_000
 WAIT_FOR_TRACE = 2
-"""Frames after which a stall without a trace is explained without one."""
+"""Frames after which a stall without a trace is explained without one, where nothing is traced."""
+WAIT_FOR_SLOW_TRACE = 10
+"""The same where the writer is traced: on a busy host its records take a while to become names."""
 WAIT_FOR_READINGS = 6
 """Frames a stall that its trace does not explain waits for counters that enclose it: /proc/vmstat is read once a second."""
 ENOUGH_PCT = 90.0
@@ -178,7 +180,9 @@ class Stalls:
         """The stall with its verdict; None while it is worth waiting for more."""
         write = waiting.write
         trace = session.traces.get(write.planned_ns)
-        if trace is None and waiting.frames < WAIT_FOR_TRACE:
+        tracer = waiting.known.tracer
+        traced = tracer is not None and tracer.level > TraceLevel.NOTHING
+        if trace is None and waiting.frames < (WAIT_FOR_SLOW_TRACE if traced else WAIT_FOR_TRACE):
             return None
         known, complete = self._circumstances(waiting, session)
         verdict = explain(write, trace, known)
