@@ -14,8 +14,8 @@ from wlat_tui.compare.bootstrap import Basis, draws, interval, likeness, quantil
 from wlat_tui.compare.comparison import Outcome, compare
 from wlat_tui.native import Histogram
 
-RUNS = int(os.environ.get("WLAT_COMPARE_RUNS", "20"))
-"""More of them take minutes: 400 were run when this was written."""
+RUNS = int(os.environ.get("WLAT_COMPARE_RUNS", "12"))
+"""More of them take minutes."""
 
 
 def test_students_t_is_as_in_the_tables() -> None:

@@ -50,7 +50,15 @@ def test_the_story_of_the_demo_comes_out(told: Path) -> None:
     assert "AAAA" in said
     assert "BBBB" in said
     assert max(map(len, said.splitlines())) < 130
-    assert said == run(told, "--around", "prewarm").output
+
+
+def test_a_page_is_made_on_request_and_never_over_another(told: Path, tmp_path: Path) -> None:
+    page = tmp_path / "compared.html"
+    arguments = (f"{told}@..12s", f"{told}@20s..32s", "-o", page)
+    assert run(*arguments).output == "Not enough data to tell.\n"
+    text = page.read_text(encoding="utf-8")
+    assert "told.wlat@20s..32s compared with told.wlat@..12s" in text
+    assert "is not overwritten" in run(*arguments, status=2).output
 
 
 def test_two_spans_of_one_file_are_compared(told: Path) -> None:

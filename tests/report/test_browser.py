@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.compare.makers import a_side
 from tests.report.browser import browse, needs_a_browser
 from tests.report.makers import hostile, story
+from wlat_tui.compare.comparison import compare
+from wlat_tui.compare.page import comparison_page
 from wlat_tui.report.page import report_page
 
 pytestmark = needs_a_browser()
@@ -42,6 +46,19 @@ def test_a_hostile_recording_runs_nothing(tmp_path: Path) -> None:
     assert complaints == []
     assert 'data-charts="drawn"' in seen
     assert "<title>owned" not in seen
+    assert "<img" not in re.sub(r"(?s)<script.*?</script>", "", seen)
+
+
+def test_a_comparison_is_a_page_with_both_curves_in_each_plot(tmp_path: Path) -> None:
+    dice = Random(1)
+    hostile = "</script><img src=x onerror=alert(1)>"
+    comparison = compare(a_side(hostile, dice, 30), a_side("on", dice, 30, slower=0.5), repetitions=100)
+    page = tmp_path / "compared.html"
+    page.write_text("".join(comparison_page([comparison, comparison])), encoding="utf-8")
+    seen, complaints = browse(page, tmp_path)
+    assert complaints == []
+    assert 'data-charts="drawn"' in seen
+    assert len(re.findall(r'class="trace scatter', seen)) == 4
     assert "<img" not in re.sub(r"(?s)<script.*?</script>", "", seen)
 
 

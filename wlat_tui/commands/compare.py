@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
-from wlat_tui.commands.files import opened, shown
+from wlat_tui.commands.files import opened, output_file, refuse_existing, shown
 from wlat_tui.compare.comparison import compare
+from wlat_tui.compare.page import comparison_page
 from wlat_tui.compare.side import Side
 from wlat_tui.compare.spans import Chosen, around, experiment_sides, read_side, split_name, stretch
 from wlat_tui.compare.text import lines
 from wlat_tui.frame import Span
+from wlat_tui.report.page import NoLibrary, library
 from wlat_tui.sessions.recording import Recording
 
 
@@ -54,8 +56,11 @@ def chosen_sides(names: tuple[str, ...], mark: str | None, stack: ExitStack) -> 
     show_default=True,
     help="What write() took, or what an arrival on schedule would have waited.",
 )
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), default=None, help="Make an HTML page, a new file, instead of text."
+)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the draws behind the intervals.")
-def command(names: tuple[str, ...], mark: str | None, span: str, seed: int) -> None:
+def command(names: tuple[str, ...], mark: str | None, span: str, output: Path | None, seed: int) -> None:
     """Compare two runs, and say whether they differ.
 
     A and B are recordings or spans of them (run.wlat@20s..1m30s). One recording alone: the sides of an experiment, or --around
@@ -63,6 +68,12 @@ def command(names: tuple[str, ...], mark: str | None, span: str, seed: int) -> N
     """
     if len(names) > 2:
         raise click.UsageError("more than two things were named: compare two, such as 'wlat compare before.wlat after.wlat'")
+    if output is not None:
+        try:
+            library()
+        except NoLibrary as error:
+            raise click.UsageError(str(error)) from error
+        refuse_existing(output)
     with ExitStack() as stack:
         try:
             chosen = chosen_sides(names, mark, stack)
@@ -72,8 +83,15 @@ def command(names: tuple[str, ...], mark: str | None, span: str, seed: int) -> N
         for recording, choice in chosen:
             sides.append(read_side(recording, choice, Span[span.upper()], shown))
     about = {choice.about for _, choice in chosen if choice.about}
-    for number, side in enumerate(sides[1:]):
+    comparisons = [compare(sides[0], side, seed=seed, about=about) for side in sides[1:]]
+    if output is not None:
+        with output_file(output) as out:
+            out.writelines(comparison_page(comparisons))
+        for comparison in comparisons:
+            click.echo(comparison.verdict.sentence)
+        return
+    for number, comparison in enumerate(comparisons):
         if number:
             click.echo()
-        for line in lines(compare(sides[0], side, seed=seed, about=about)):
+        for line in lines(comparison):
             click.echo(line)

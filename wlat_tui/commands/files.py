@@ -89,6 +89,12 @@ def written(target: Path, facts: Mapping[str, object], frames: Iterable[Frame]) 
         raise click.ClickException(kept)
 
 
+def refuse_existing(path: Path) -> None:
+    """Before hours of work: raises click.UsageError where there is such a file already."""
+    if path.exists():
+        raise click.UsageError(f"{path} exists and is not overwritten: choose another name with -o")
+
+
 @contextmanager
 def binary_output(path: Path | None, *, terminal: bool = True) -> Iterator[BinaryIO]:
     """A new file, removed again when it cannot be finished; or stdout.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wlat_tui.commands.files import FILE, opened, output_file, shown
+from wlat_tui.commands.files import FILE, opened, output_file, refuse_existing, shown
 from wlat_tui.report.digest import Digest
 from wlat_tui.report.page import NoLibrary, library, report_page
 from wlat_tui.report.text import report_lines
@@ -45,8 +45,7 @@ def report(file: Path, output: Path | None, text: bool) -> None:
                 out.writelines(f"{line}\n" for line in report_lines(digest))
             return
         target = output or file.with_suffix(".html")
-        if target.exists():
-            raise click.UsageError(f"{target} exists and is not overwritten: choose another name with -o")
+        refuse_existing(target)
         digest = digest_of(recording)
     with output_file(target) as out:
         out.writelines(report_page(digest))

@@ -306,7 +306,7 @@ def _curve(counts: Mapping[int, int]) -> tuple[tuple[float, int], ...]:
     if not writes:
         return ()
     above = [writes ** (-i / CURVE_POINTS) for i in range(CURVE_POINTS + 1)]
-    return tuple(zip(above, _histogram(counts).quantiles([1 - share for share in above]), strict=True))
+    return tuple(zip(above, _histogram(counts).quantiles([*(1 - share for share in above[:-1]), 1.0]), strict=True))
 
 
 def _stall_figures(a: Side, b: Side, drawn: _Drawn) -> tuple[Figure, ...]:
@@ -375,4 +375,5 @@ def _reason(figure: Figure) -> str:
     a, b = (f"{value or 0:.3g}" if stalls else format_ns(value) for value in (figure.a, figure.b))
     if figure.ratio_interval is None:
         return f"{name}: {a} -> {b}, no ratio"
-    return f"{name}: {a} -> {b}, {figure.ratio_interval.low:.3g} to {figure.ratio_interval.high:.3g} times"
+    low, high = figure.ratio_interval.low, figure.ratio_interval.high
+    return f"{name}: {a} -> {b}, {low:.2g} to {high:.2g} times"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from wlat_tui.compare.bootstrap import Interval
 from wlat_tui.compare.comparison import Comparison, Figure, Outcome
@@ -12,7 +12,7 @@ from wlat_tui.renderables.percentile_plot import percentile_plot
 from wlat_tui.units import format_ns
 
 WIDTH = 100
-_SAYS = {Outcome.BETTER: "B better", Outcome.WORSE: "B worse", Outcome.SAME: "same", Outcome.UNKNOWN: "cannot tell"}
+SAYS = {Outcome.BETTER: "B better", Outcome.WORSE: "B worse", Outcome.SAME: "same", Outcome.UNKNOWN: "cannot tell"}
 
 
 def lines(comparison: Comparison, width: int = WIDTH) -> Iterator[str]:
@@ -49,11 +49,11 @@ def _lines(comparison: Comparison, width: int) -> Iterator[str]:
         yield f"{population.name}, {a.span.name.lower()} time by percentile"
         yield from percentile_plot({"A": population.a_curve, "B": population.b_curve}, width, 18)
     yield ""
-    yield from _folded(_method(comparison), width)
+    yield from _folded(method(comparison), width)
 
 
-def _row(figure: Figure, form: object) -> str:
-    assert callable(form)
+def cells(figure: Figure, form: Callable[[float | None], str]) -> tuple[str, str, str]:
+    """A, B and their ratio, each with its interval where there is one."""
 
     def cell(value: float | None, interval: Interval | None) -> str:
         spread = "" if interval is None else f" [{form(interval.low)}, {form(interval.high)}]"
@@ -61,15 +61,24 @@ def _row(figure: Figure, form: object) -> str:
 
     ratio = ""
     if figure.ratio is not None and figure.ratio_interval is not None:
-        ratio = f"{figure.ratio:.2f} [{figure.ratio_interval.low:.2f}, {figure.ratio_interval.high:.2f}]"
-    says = _SAYS[figure.outcome] if figure.judged else ""
-    row = (
-        f"  {figure.name:<24}{cell(figure.a, figure.a_interval):>24}{cell(figure.b, figure.b_interval):>24}{ratio:>20}  {says}"
-    )
-    return row.rstrip()
+        low, high = figure.ratio_interval.low, figure.ratio_interval.high
+        ratio = f"{times(figure.ratio)} [{times(low)}, {times(high)}]"
+    return cell(figure.a, figure.a_interval), cell(figure.b, figure.b_interval), ratio
 
 
-def _method(comparison: Comparison) -> str:
+def times(ratio: float) -> str:
+    """``1.04``, ``0.37``, ``0.004``: two decimals, or one figure where these would be zero."""
+    return f"{ratio:.2f}" if ratio >= 0.095 or ratio == 0 else f"{ratio:.1g}" if ratio >= 1e-3 else "<0.001"
+
+
+def _row(figure: Figure, form: Callable[[float | None], str]) -> str:
+    a, b, ratio = cells(figure, form)
+    says = SAYS[figure.outcome] if figure.judged else ""
+    return f"  {figure.name:<22}{a:>26}{b:>26}{ratio:>20}  {says}".rstrip()
+
+
+def method(comparison: Comparison) -> str:
+    """Where the intervals come from."""
     if comparison.block_ns is None:
         return "No intervals: there are too few blocks of time to draw from."
     blocks = " and ".join(map(str, comparison.blocks))

@@ -148,7 +148,7 @@ class Digest:
         if figures is None:
             return []
         above = [figures.count ** (-i / CURVE_POINTS) for i in range(CURVE_POINTS + 1)]
-        found = self.session.whole_at(span, write_class, [1 - share for share in above]) or []
+        found = self.session.whole_at(span, write_class, [*(1 - share for share in above[:-1]), 1.0]) or []
         return [(share, min(ns, figures.max_ns)) for share, ns in zip(above, found, strict=True)]
 
 

@@ -23,7 +23,7 @@ from wlat_tui.report.charts import Chart, charts
 from wlat_tui.report.digest import Digest
 from wlat_tui.report.words import Table
 
-TEXT_COLUMNS = frozenset(("what", "cause", "class", "beside it", "kind", "at"))
+TEXT_COLUMNS = frozenset(("what", "says", "cause", "class", "beside it", "kind", "at"))
 """Set to the left; the others are figures."""
 
 

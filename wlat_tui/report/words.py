@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from wlat_tui.causes import Confidence
+from wlat_tui.causes import Confidence, cause_named
 from wlat_tui.evidence import TraceLevel
 from wlat_tui.frame import Prewarm, Span, WriteClass
 from wlat_tui.model.percentiles import Quantiles, span_ns
@@ -75,7 +75,8 @@ def summary(digest: Digest) -> Iterator[str]:
     yield from _memory(digest)
     suspects = [suspect for suspect in session.suspects.ranked() if not suspect.own and suspect.stalls]
     if suspects:
-        yield sentence(suspects[0], session.stall_count)
+        # kswapd is always beside reclaim; who reads what it should not can be stopped
+        yield sentence(min(suspects, key=lambda suspect: suspect.kind not in ("read", "write")), session.stall_count)
     for change in session.changes:
         if change.enough:
             yield f"{change.mark.text}: {change.text} ({format_ns(change.span_ns)} before and after)."
@@ -188,7 +189,7 @@ def examples(digest: Digest) -> Iterator[Example]:
             evidence=main.evidence,
             chain=chain,
             parts=tuple(
-                f"{format_ns(share.spent_ns)} {share.cause.replace('_', ' ')}"
+                f"{format_ns(share.spent_ns)} {cause_named(share.cause).title}"
                 + (" (coincided, not proven)" if share.confidence is Confidence.COINCIDED and share.explains else "")
                 for share in stall.verdict.shares
             ),
