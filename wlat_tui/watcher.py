@@ -183,11 +183,12 @@ class Watcher:
 
     def _arm(self, births_refused: str) -> tuple[Watch, ...]:
         fix = "wlat --sudo" if os.geteuid() != 0 else ""
-        watches = [*self._reads.arm(), Watch(NAMES, not births_refused, births_refused, fix if births_refused else "")]
+        others = [Watch(NAMES, not births_refused, births_refused, fix if births_refused else "")]
         if self._probes is not None:
-            watches += self._probes.arm_printers(), self._probes.arm_syncs(self._wish.filesystem, self._wish.device)
+            others += self._probes.arm_printers(), self._probes.arm_syncs(self._wish.filesystem, self._wish.device)
         else:
-            watches += (Watch(name, False, births_refused, fix) for name in (WATCH_PROBES, WATCH_SYNCS))
+            others += (Watch(name, False, births_refused, fix) for name in (WATCH_PROBES, WATCH_SYNCS))
+        watches = [*self._reads.arm(self._probes.printers if self._probes else ()), *others]
         disk = os.path.basename(os.path.realpath(f"/sys/dev/block/{self._wish.device}"))
         return (*watches, self._dirtiers.arm(), self._threads.arm((disk,)))
 

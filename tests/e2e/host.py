@@ -22,9 +22,11 @@ class Family:
     screen: psutil.Process
     engine: psutil.Process
     keeper: psutil.Process | None
+    watcher: psutil.Process | None = None
+    """It starts last: None when it had not yet."""
 
     def members(self) -> list[psutil.Process]:
-        return [process for process in (self.screen, self.engine, self.keeper) if process is not None]
+        return [process for process in (self.screen, self.engine, self.keeper, self.watcher) if process is not None]
 
     @property
     def keeper_pid(self) -> int:
@@ -62,13 +64,13 @@ def family_of(top: psutil.Process, *, with_keeper: bool = True) -> Family:
         return {"screen", "engine"} <= set(found) and ("keeper" in found or not with_keeper)
 
     eventually(complete, f"screen, engine and keeper run (found so far: {found})")
-    return Family(found["screen"], found["engine"], found.get("keeper"))
+    return Family(found["screen"], found["engine"], found.get("keeper"), found.get("watcher"))
 
 
 def role_of(process: psutil.Process) -> str | None:
-    """ "screen", "engine" or "keeper"; None for anything else."""
+    """ "screen", "engine", "keeper" or "watcher"; None for anything else."""
     words = _words(process).split()
-    for role in ("engine", "keeper"):
+    for role in ("engine", "keeper", "watcher"):
         if f"wlat_tui.{role}" in words:
             return role
     if any(os.path.basename(word) == "wlat" for word in words[:2]):
@@ -77,7 +79,7 @@ def role_of(process: psutil.Process) -> str | None:
 
 
 def strays(prefix: Path) -> list[str]:
-    """Every engine and keeper of the installation at ``prefix`` that runs on this host, whoever started it."""
+    """Every engine, keeper and watcher of the installation at ``prefix`` that runs on this host, whoever started it."""
     found = [(process.pid, _words(process)) for process in psutil.process_iter() if _runs(process)]
     return [f"{pid}: {words}" for pid, words in found if str(prefix) in words and "wlat_tui." in words]
 

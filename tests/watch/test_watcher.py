@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tests.e2e.terminal import WAIT_S, eventually
 from wlat_tui.evidence import Disturbance, Thread, Watch
 from wlat_tui.kernel.mounts import disk_refusal, find_mount, read_target
+from wlat_tui.watch.reads import WATCH_READS
 from wlat_tui.watch_client import parse_told, watcher_command
 from wlat_tui.watcher import MOST_ALIKE, join, parse_wish, thin
 
@@ -286,3 +287,48 @@ def test_however_many_are_alike_none_is_lost_from_the_sums(raw: list[tuple[int, 
     assert sum(d.count for d in told) == len(raw)
     assert sum(d.spent_ns or 0 for d in told) == sum(ns for _, ns, _ in raw)
     assert [d.begin_ns for d in told] == sorted(d.begin_ns for d in told)
+
+
+REUSE = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+
+def start(pid, name):
+    # clone3 with set_tid (Linux 5.5): the only way to be given a certain pid without a race
+    wanted = (ctypes.c_int * 1)(pid)
+    arguments = (ctypes.c_uint64 * 11)(0, 0, 0, 0, 17, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
+    child = libc.syscall(435, arguments, ctypes.sizeof(arguments))
+    if child == 0:
+        os.execv(sys.executable, [name, "-c", "import time; open('/proc/zoneinfo').read(); time.sleep(0.02)"])
+    if child < 0:
+        sys.exit(os.strerror(ctypes.get_errno()))
+    os.waitpid(child, 0)
+
+first = os.fork()
+if first == 0:
+    os._exit(0)
+os.waitpid(first, 0)
+for round in range(1000):
+    start(first, f"{sys.argv[1]}-{round % 2}")
+"""
+
+
+@root
+def test_a_pid_that_is_used_again_is_named_anew(tmp_path: Path) -> None:
+    with watching(tmp_path) as running:
+        running.needs("names of short-lived processes")
+        running.needs(WATCH_READS)
+        mark = f"reused{os.getpid()}"
+        again = subprocess.Popen([sys.executable, "-c", REUSE, mark], start_new_session=True, stderr=subprocess.PIPE)
+        try:
+            time.sleep(0.2)
+            if again.poll() is not None:
+                assert again.stderr is not None
+                pytest.skip(f"no pid can be chosen here: {again.stderr.read().decode().strip()}")
+            one, two = (running.until("read", ZONEINFO, f"{mark}-{i}") for i in (0, 1))
+        finally:
+            os.killpg(again.pid, signal.SIGKILL) if again.poll() is None else None
+            again.communicate()
+    assert one.by.pid == two.by.pid
+    assert one.by.command.startswith(f"{mark}-0")
+    assert two.by.command.startswith(f"{mark}-1")

@@ -57,6 +57,8 @@ class Probes:
         self._names = names
         self._places: list[_Place] = []
         self._open: dict[tuple[str, int], int] = {}
+        self.printers: set[str] = set()
+        """Files whose printing is probed, from begin to end."""
 
     def arm_printers(self, root: Path = ROOT) -> Watch:
         """Probe the printing of kernel files. Does not matter to anyone who does not read them."""
@@ -66,13 +68,15 @@ class Probes:
             return Watch(WATCH_PROBES, False, "this kernel has no kernel probes (CONFIG_KPROBE_EVENTS)")
         returning = 1 << int(bit.rpartition(":")[2])
         refused = ""
+        self.printers.clear()
         for what, (begin, end) in PRINTERS.items():
             try:
                 self._probe(int(kind), 0, _Place("read", what, False, True), begin, at_once=True)
                 self._probe(int(kind), 0 if end else returning, _Place("read", what, True, True), end or begin)
+                self.printers.add(what)
             except OSError as error:
                 refused = refused or f"{begin} cannot be probed: {error.strerror}"
-        return Watch(WATCH_PROBES, not refused, refused)
+        return Watch(WATCH_PROBES, bool(self.printers), refused)
 
     def arm_syncs(self, filesystem: str, device: str) -> Watch:
         """Notice fsync on one filesystem. ``device``: its major:minor as in mountinfo."""

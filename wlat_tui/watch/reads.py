@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from wlat_tui.evidence import Disturbance, Watch
@@ -65,8 +65,11 @@ class Reads:
     _sessions: dict[tuple[str, int], Session] = field(default_factory=dict)
     _done: list[Disturbance] = field(default_factory=list)
 
-    def arm(self) -> tuple[Watch, ...]:
-        """Set the marks; says which kinds of doings can be seen now, and what would help where not."""
+    def arm(self, but: Collection[str] = ()) -> tuple[Watch, ...]:
+        """Set the marks; says which kinds of doings can be seen now, and what would help where not.
+
+        ``but``: files that are watched by other means already; both would tell everything twice.
+        """
         watches = []
         refused = _privileged()
         for name, paths, mask, children in (
@@ -74,7 +77,7 @@ class Reads:
             ("reads of stat_refresh", OPENED_FILES, OPENED | ACCESS | CLOSED, False),
             (WATCH_WRITES, (WRITTEN_DIRECTORY,), MODIFY, True),
         ):
-            refusals = [why for path in paths if (why := refused or self._mark(path, mask, children))]
+            refusals = [why for path in paths if path not in but and (why := refused or self._mark(path, mask, children))]
             missing = len(refusals) == len(paths)
             fix = "wlat --sudo" if missing and os.geteuid() != 0 else ""
             watches.append(Watch(name, not missing, refusals[0] if missing else "", fix))
