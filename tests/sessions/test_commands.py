@@ -133,7 +133,7 @@ def test_csv_is_a_table_and_json_is_everything(file: Path, tmp_path: Path) -> No
     rows = list(
         csv.DictReader(wlat("export", file, "--format", "csv", "--table", "node", "--from", "10s", "--to", "12s").splitlines())
     )
-    assert len(rows) == 2 * 10
+    assert len(rows) == 2 * 2  # nodes, seconds
     assert WHOLE[50].nodes is not None
     assert int(rows[0]["free"]) == WHOLE[50].nodes[0].rows["nr_free_pages"]
     wlat("export", file, "--format", "json", "-o", tmp_path / "a.json")

@@ -170,11 +170,14 @@ def _tell(text: str) -> None:
     "--stop-above", "above_ns", type=DURATION, default=None, metavar="TIME", help="Stop after a write slower than this."
 )
 @click.option(
-    "--compact", is_flag=True, help="Coarser histograms (within 1.6 %, the slowest 1 % exact): about a third of the size."
+    "--exact",
+    is_flag=True,
+    help="Keep every histogram as it came, in three times the room; by default they are exact around stalls and in the "
+    "slowest 1 %, else within 1.6 %.",
 )
 @stall_options
 @source_options
-def record(output: Path | None, compact: bool, **options: Any) -> None:
+def record(output: Path | None, exact: bool, **options: Any) -> None:
     """Measure without a screen, into a file.
 
     Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one.
@@ -191,7 +194,7 @@ def record(output: Path | None, compact: bool, **options: Any) -> None:
                 " take its last minute (a crash of wlat does not)",
                 err=True,
             )
-        recorder = Recorder(path, {**facts(options, source), "durable": durable}, durable=durable, compact=compact)
+        recorder = Recorder(path, {**facts(options, source), "durable": durable}, durable=durable, exact=exact)
     except (SessionError, OSError) as error:
         text = str(error) if isinstance(error, SessionError) else f"{path} cannot be made: {error.strerror}"
         raise click.UsageError(text) from error

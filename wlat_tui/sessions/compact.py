@@ -1,8 +1,8 @@
 """Histograms with fewer buckets, for recordings that must be small.
 
 A histogram of 1,000 writes over thousands of buckets is mostly chance, and chance cannot be packed: it is nine tenths of a
-recording. Compact recordings keep the slowest hundredth of each tick's histogram as it was and put the rest into buckets
-`GROUP` times as wide, each counted at its middle. Counts stay what they were; a duration moves by at most 1.6 %.
+recording. Compact recordings keep the slowest hundredth of each tick's histogram as it was (not of wakes), and put the rest
+into buckets `GROUP` times as wide, each counted at its middle. Counts stay what they were; a duration moves by at most 1.6 %.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import replace
 
-from wlat_tui.frame import Frame, HistogramDelta
+from wlat_tui.frame import Frame, HistogramDelta, Span
 
 GROUP = 32
 """Neighbouring buckets taken as one; an octave has 1,024 (histogram.h), so a group is at most 3.2 % wide."""
@@ -23,10 +23,10 @@ def coarse_index(index: int) -> int:
     return index // GROUP * GROUP + GROUP // 2
 
 
-def compact_buckets(packed: bytes) -> bytes:
-    """Packed ``struct wl_bucket`` with the bulk in wider buckets."""
+def compact_buckets(packed: bytes, *, tail: bool = True) -> bytes:
+    """Packed ``struct wl_bucket`` with the bulk in wider buckets; without *tail*, the slowest too."""
     flat = array("I", packed)
-    left = sum(flat[1::2]) // EXACT_FRACTION + 1
+    left = sum(flat[1::2]) // EXACT_FRACTION + 1 if tail else 0
     kept: dict[int, int] = {}
     for index, count in sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True):
         if left > 0:
@@ -41,5 +41,8 @@ def compact_frame(frame: Frame) -> Frame:
     """The same frame with compact histograms."""
     if frame.writer is None:
         return frame
-    deltas = tuple(HistogramDelta(d.span, d.write_class, compact_buckets(d.buckets)) for d in frame.writer.histograms)
+    deltas = tuple(
+        HistogramDelta(d.span, d.write_class, compact_buckets(d.buckets, tail=d.span is not Span.WAKE))
+        for d in frame.writer.histograms
+    )
     return replace(frame, writer=replace(frame.writer, histograms=deltas))

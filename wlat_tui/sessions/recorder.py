@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlat_tui.frame import Frame
-from wlat_tui.sessions.compact import compact_frame
 from wlat_tui.sessions.store import Store
+from wlat_tui.sessions.thrift import Thrift
 
 APPEND_EVERY_S = 1.0
 """What a crash can take."""
@@ -26,21 +26,22 @@ class Recorder:
 
     Args:
         path, facts, durable: as for `Store`.
-        compact: record histograms coarsely (`compact.py`); everything else stays exact.
+        exact: record everything as it came; else as `thrift.py` says, in about a third of the room.
 
     Raises:
         SessionError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, object], *, durable: bool, compact: bool = False) -> None:
+    def __init__(self, path: Path, facts: Mapping[str, object], *, durable: bool, exact: bool = False) -> None:
         self.path = path
         self.problem: str | None = None
         """Why nothing is being written just now (one sentence); None when all is well."""
         self.lost = 0
         """Frames that could not be kept, since the start."""
         self._untold = 0
-        self._compact = compact
-        self._store = Store(path, {**facts, "compact": compact}, durable=durable)
+        self._thrift = None if exact else Thrift()
+        coarsen = None if self._thrift is None else self._thrift.coarsened
+        self._store = Store(path, {**facts, "compact": not exact}, durable=durable, coarsen=coarsen)
         self._queue: queue.Queue[Frame] = queue.Queue(QUEUE_FRAMES)
         self._closing = threading.Event()
         self._defect: BaseException | None = None
@@ -113,10 +114,9 @@ class Recorder:
         frames: list[Frame] = []
         while True:
             try:
-                frame = self._queue.get_nowait()
+                frames.append(self._queue.get_nowait())
             except queue.Empty:
-                return frames
-            frames.append(compact_frame(frame) if self._compact else frame)
+                return frames if self._thrift is None else list(map(self._thrift.bounded, frames))
 
     def _count_left(self, batch: list[Frame]) -> None:
         self.lost += len(batch) + self._queue.qsize()

@@ -23,6 +23,7 @@ from wlat_tui.sessions.schema import APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, T
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
+_SECTIONS_HELD = 64
 _UNPACKED_BLOCKS = 4
 """Held unpacked: two readers at different places do not take them from each other."""
 _TEMPORARY = f"PRAGMA query_only = OFF; {DIGESTS.replace('CREATE TABLE', 'CREATE TEMP TABLE')} PRAGMA query_only = ON;"
@@ -42,6 +43,7 @@ class Recording:
         self.notices: list[str] = []
         """What the user should know about the file, in sentences."""
         self._unpacked: OrderedDict[bytes, list[Frame]] = OrderedDict()
+        self._sections: dict[tuple[str, int], Any] = {}
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self.version = read_version(path)
         """1000 * major + minor."""
@@ -130,8 +132,10 @@ class Recording:
         found = self.row("SELECT first FROM block WHERE end_ns > ? ORDER BY end_ns LIMIT 1", (at_ns,))
         if found is None:
             return len(self)
-        _, frames = self._block(int(found[0]))
-        return int(found[0]) + sum(frame.end_ns <= at_ns for frame in frames)
+        row = self.row("SELECT number FROM frame WHERE number >= ? AND end_ns > ? ORDER BY number LIMIT 1", (found[0], at_ns))
+        if row is None:
+            raise self.damaged(f"there is no row for frame {found[0]}")
+        return int(row[0])
 
     def block_before(self, number: int) -> int:
         """Number of the first frame in the block that holds this one."""
@@ -179,12 +183,21 @@ class Recording:
             if getattr(frame, name) is not None:
                 continue
             held = next((f for f in reversed(frames[: number - start]) if getattr(f, name) is not None), None)
+            value = None if held is None else getattr(held, name)
             if held is None and name in carried:
-                origin, older = self._block(carried[name], frozenset((name,)))
-                held = older[carried[name] - origin]
-            if held is not None:
-                frame = replace(frame, **{name: getattr(held, name)})
+                value = self._section(name, carried[name])
+            if value is not None:
+                frame = replace(frame, **{name: value})
         return frame
+
+    def _section(self, name: str, number: int) -> Any:
+        """One section of a frame far away; many moments share the last one (the host is told once)."""
+        if (name, number) not in self._sections:
+            origin, older = self._block(number, frozenset((name,)))
+            if len(self._sections) >= _SECTIONS_HELD:
+                del self._sections[next(iter(self._sections))]
+            self._sections[name, number] = getattr(older[number - origin], name)
+        return self._sections[name, number]
 
     def _carried(self, first: int) -> dict[str, int]:
         row = self.row("SELECT carried FROM block WHERE first = ?", (first,))

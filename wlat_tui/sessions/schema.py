@@ -13,7 +13,7 @@ it"; counts above 2**63 - 1 are NULL too, as SQLite has no larger whole numbers.
 | header  | fact about the file: value is JSON                                                                           |
 | block   | some seconds: frames first .. first + frames - 1. carried: JSON, section -> last frame before that has it     |
 | frame   | tick: the worst write by span, writes finished by class, slots, gap in ns, stalls, reports lost               |
-| node    | node and tick: pages                                                                                         |
+| node    | node and second: pages                                                                                       |
 | zone    | zone, each time zoneinfo was read: pages; min/low/high include boost                                         |
 | knob    | kernel setting, each time it changed: the kernel's text                                                      |
 | setting | setting of the writer, each time any was asked for                                                           |

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wlat_tui.frame import Frame, KnobState
@@ -18,6 +18,9 @@ from wlat_tui.sessions.schema import APPLICATION_ID, SCHEMA, SECTIONS, VERSION, 
 BLOCK_FRAMES = 60
 """Frames of a finished block: a seek unpacks one, so it must not be long; shorter ones pack worse (128: 2 % smaller). Whole
 seconds at the default tick, and below 12.8 s (a level of `wlat_tui.model.series`)."""
+
+NODE_ROWS_NS = 1_000_000_000
+"""The table ``node`` has rows of the first frame that begins in each of these."""
 
 
 class Store:
@@ -33,11 +36,20 @@ class Store:
         durable: survive a power cut too, by an fsync per append. Without, a power cut may take the last minute (the file still
             opens): an fsync makes the journal commit, which is the kind of thing that stalls a writer on the same filesystem.
 
+        coarsen: what a finished block keeps of its frames (`thrift.py`); None: all.
+
     Raises:
         SessionError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, object], *, durable: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        facts: Mapping[str, object],
+        *,
+        durable: bool,
+        coarsen: Callable[[Sequence[Frame]], Sequence[Frame]] | None = None,
+    ) -> None:
         self.path = path
         self.frames = 0
         """Written so far."""
@@ -45,6 +57,8 @@ class Store:
         self._carried: dict[str, int] = {}
         self._open_carried: dict[str, int] = {}
         self._knobs: Mapping[str, KnobState] = {}
+        self._coarsen = coarsen
+        self._second = -1
         self._digester = Digester()
         self._blocks = 0
         _create(path)
@@ -80,9 +94,12 @@ class Store:
             return
         rows: defaultdict[str, list[Row]] = defaultdict(list)
         carried, knobs = dict(self._carried), self._knobs
+        second = self._second
         for number, frame in enumerate(frames, self.frames):
+            begun, second = frame.begin_ns // NODE_ROWS_NS != second, frame.begin_ns // NODE_ROWS_NS
             for table, row in rows_of(number, frame, knobs):
-                rows[table].append(row)
+                if begun or table != "node":
+                    rows[table].append(row)
             knobs = frame.knobs if frame.knobs is not None else knobs
             carried.update(dict.fromkeys((name for name in SECTIONS if getattr(frame, name) is not None), number))
         together = [*self._open, *frames]
@@ -102,7 +119,7 @@ class Store:
                 self._db.execute("ROLLBACK")
             raise
         self.frames += len(frames)
-        self._carried, self._knobs = carried, knobs
+        self._carried, self._knobs, self._second = carried, knobs, second
         self._open = [] if whole else together
         if whole:
             self._open_carried = carried
@@ -111,6 +128,7 @@ class Store:
 
     def _finish_block(self, first: int, frames: Sequence[Frame]) -> None:
         self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
+        frames = frames if self._coarsen is None else self._coarsen(frames)
         self._put_block(first, frames, self._open_carried, small=True)
         total = (self._blocks + 1) % TOTAL_EVERY == 0
         for table, row in digest_rows(first, self._digester.add(first, frames), self._digester.total() if total else None):
