@@ -122,7 +122,7 @@ def test_hello_says_who_it_is_and_what_there_is(start: Callable[[], Child]) -> N
     assert hello["protocol"] == keeper.PROTOCOL
     assert hello["read_only"] is None
     assert hello["knobs"]["swappiness"] == {"current": "60", "original": None, "unavailable": None, "fix": None}
-    assert set(hello["knobs"]) == {*SETTINGS, "stat_interval", "drop_caches"}
+    assert set(hello["knobs"]) == {*SETTINGS, "stat_interval", "drop_caches", "function_listing"}
 
 
 def test_bye_puts_everything_back_and_ends(root: Path, changed: tuple[Child, dict[str, bytes]]) -> None:
@@ -275,7 +275,7 @@ def test_no_line_of_any_kind_makes_it_fall_over_or_leave_the_list(root: Path, tm
     holding = Holding(root, tmp_path / "ledger")
     before = contents(root)
     names = st.sampled_from(
-        [*SETTINGS, "stat_interval", "drop_caches", "../swappiness", "", "/proc/sys/vm/swappiness", "panic"]
+        [*SETTINGS, "stat_interval", "function_listing", "drop_caches", "../swappiness", "", "/proc/sys/vm/swappiness", "panic"]
     )
     numbers = st.integers(-(10**12), 10**12).map(str)
     odd = st.sampled_from(["bytes 1", "ratio 0", "always\nnever", "7; reboot", "\u0663", "1e3", " 5", "+5", "0x7"])
@@ -286,7 +286,14 @@ def test_no_line_of_any_kind_makes_it_fall_over_or_leave_the_list(root: Path, tm
         max_leaves=6,
     )
     operations = st.sampled_from([*keeper.OPERATIONS, "exec", "", "SET"]) | anything
-    fields = {"knob": names | anything, "value": text | anything, "path": text, "addresses": text | anything}
+    fields = {
+        "knob": names | anything,
+        "value": text | anything,
+        "path": text,
+        "addresses": text | anything,
+        "from_ns": text,
+        "to_ns": text,
+    }
     requests = st.fixed_dictionaries({"id": st.integers() | anything, "op": operations}, optional=fields)
     lines = st.one_of(
         requests.map(lambda request: json.dumps(request).encode()),

@@ -24,6 +24,7 @@ from wlat_tui.followers import Follower, first_reason
 from wlat_tui.frame import Frame
 from wlat_tui.keys.order import OrderedKeys
 from wlat_tui.keys.stalls import StallKeys
+from wlat_tui.keys.tracing import TracingKeys
 from wlat_tui.keys.transport import TransportKeys
 from wlat_tui.keys.view import THEMES, ViewKeys
 from wlat_tui.link import LinkView
@@ -53,7 +54,7 @@ _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
 
-class WlatApp(ViewKeys, TransportKeys, StallKeys, OrderedKeys, App[int]):
+class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[int]):
     """One screen over one source of frames."""
 
     CSS_PATH = "wlat.tcss"
@@ -75,6 +76,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, OrderedKeys, App[int]):
         Binding("s", "save_picture", "Screenshot", tooltip="Save the screen as SVG; never overwrites a file"),
         *ViewKeys.KEYS,
         *StallKeys.KEYS,
+        *TracingKeys.KEYS,
         *TransportKeys.KEYS,
     ]
 

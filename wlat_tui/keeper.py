@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -27,6 +28,7 @@ from wlat_tui import __version__
 from wlat_tui.holding import Holding
 from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
 from wlat_tui.ledger import LEDGER_DIRECTORY
+from wlat_tui.listing import NAME, read_listing
 from wlat_tui.sources import Outcome
 
 PROTOCOL = 1
@@ -39,6 +41,7 @@ OPERATIONS: dict[str, frozenset[str]] = {
     "restore_all": frozenset(),
     "drop_caches": frozenset(),
     "symbols": frozenset({"addresses"}),
+    "listing": frozenset({"from_ns", "to_ns"}),
     "bye": frozenset(),
 }
 """Operation -> the fields it takes, all of them text."""
@@ -156,6 +159,8 @@ def carry_out(request: dict[str, Any], holding: Holding) -> dict[str, Any]:
         return answer
     if request["op"] == "symbols":
         return {"ok": True, "message": "", "names": name_functions(request["addresses"])}
+    if request["op"] == "listing":
+        return {"ok": True, "message": "", "text": listing_of(request["from_ns"], request["to_ns"], holding)}
     does: dict[str, Callable[[], Outcome]] = {
         "set": lambda: holding.set(request["knob"], request["value"]),
         "restore": lambda: holding.restore(request["knob"]),
@@ -181,6 +186,13 @@ def name_functions(addresses: str) -> list[str]:
     except ValueError:
         raise Refused("symbols takes hexadecimal addresses") from None
     return [_kallsyms().function(number) for number in numbers]
+
+
+def listing_of(from_ns: str, to_ns: str, holding: Holding) -> str:
+    """What the function listing recorded in a span; "" when it is off. Raises Refused, OSError."""
+    if not all(re.fullmatch(r"[0-9]{1,19}", number, re.ASCII) for number in (from_ns, to_ns)):
+        raise Refused("listing takes two moments in nanoseconds")
+    return read_listing(holding.root, int(from_ns), int(to_ns)) if NAME in holding.held else ""
 
 
 def answer(line: bytes | None, holding: Holding) -> dict[str, Any]:

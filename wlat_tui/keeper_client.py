@@ -61,6 +61,9 @@ class Knobs(Protocol):
     async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
         """Names of the kernel functions at these addresses; fewer, or none, where nobody may ask."""
 
+    async def listing(self, from_ns: int, to_ns: int) -> str:
+        """The function listing of this span; "" when it is not switched on."""
+
     async def close(self) -> Outcome:
         """Put everything back and end. Idempotent. ok is False when something could not be put back; the message says what."""
 
@@ -139,6 +142,9 @@ class ReadOnlyKnobs:
 
     async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
         return ()
+
+    async def listing(self, from_ns: int, to_ns: int) -> str:
+        return ""
 
     async def close(self) -> Outcome:
         return _NOTHING
@@ -227,6 +233,10 @@ class Keeper:
                 break
             names += answer["names"]
         return names
+
+    async def listing(self, from_ns: int, to_ns: int) -> str:
+        answer = await self._ask("listing", from_ns=str(from_ns), to_ns=str(to_ns))
+        return str(answer.get("text", ""))
 
     async def close(self) -> Outcome:
         if self._closing is None:

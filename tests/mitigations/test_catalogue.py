@@ -74,7 +74,7 @@ def asked(name: str, value: str, found: Session | None = None) -> Settings:
 
 def test_everything_is_listed_in_the_order_of_the_story() -> None:
     assert [mitigation.name for mitigation in catalogue()] == [*WRITER, *HOST, "drop_caches"]
-    assert set(knobs()) == {*SETTINGS, "stat_interval"}
+    assert set(knobs()) == {*SETTINGS, "stat_interval", "function_listing"}
 
 
 @EVERY

@@ -94,11 +94,15 @@ async def test_where_addresses_are_hidden_somebody_else_is_asked_once(tmp_path: 
     (tmp_path / "proc/kallsyms").write_text("0000000000000000 T vfs_write\n")
     asked: list[int] = []
 
-    async def ask(addresses: Sequence[int]) -> Sequence[str]:
-        asked.extend(addresses)
-        return [f"function_{address:x}" for address in addresses]
+    class Keeper:
+        async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
+            asked.extend(addresses)
+            return [f"function_{address:x}" for address in addresses]
 
-    traces = StallTraces(ask, tmp_path)
+        async def listing(self, from_ns: int, to_ns: int) -> str:
+            return f"listed from {from_ns} to {to_ns}"
+
+    traces = StallTraces(Keeper(), tmp_path)
     raw = RawTrace(50, 40, 300, 0, sample(1, 100, (KERNEL_MARK, 0xA0, 0xB1), struct.pack("=QQ", 0, 0)))
     try:
         for _ in range(2):
@@ -107,6 +111,7 @@ async def test_where_addresses_are_hidden_somebody_else_is_asked_once(tmp_path: 
                 while not (done := traces.collect()[0]):
                     await asyncio.sleep(0.01)
             assert done[0].events[0].chain == ("function_a0", "function_b0")
+            assert done[0].listing == "listed from 40 to 300"
     finally:
         await traces.close()
     assert asked == [0xA0, 0xB0]

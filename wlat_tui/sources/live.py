@@ -16,6 +16,7 @@ from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Keeper, Knobs, ReadOnlyKnobs, open_knobs
 from wlat_tui.kernel.process import process_of
+from wlat_tui.listing import NAME as LISTING
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.difference import difference
@@ -51,7 +52,9 @@ class LiveSource:
         self._no_changes = read_only
         self._sudo = sudo
         self._readings = Readings(directory, privilege(sudo))
-        self._traces = StallTraces(self._functions)
+        self._traces = StallTraces(self)
+        self._listing = False
+        self._writer_tid = 0
         self._engine: Engine | None = None
         self._knobs: Knobs | None = None
         self._watcher = Watcher(directory, sudo=sudo)
@@ -128,9 +131,13 @@ class LiveSource:
         await self._traces.close()
         self._readings.close()
 
-    async def _functions(self, addresses: Sequence[int]) -> Sequence[str]:
+    async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
         """Names of kernel functions, from the keeper if it is there."""
         return () if self._knobs is None else await self._knobs.functions(addresses)
+
+    async def listing(self, from_ns: int, to_ns: int) -> str:
+        """The functions of this span, from the keeper if it is there and lists them."""
+        return "" if self._knobs is None or not self._listing else await self._knobs.listing(from_ns, to_ns)
 
     async def _change_settings(self, settings: Settings, name: str, text: str) -> Outcome:
         if self._engine is None:
@@ -161,6 +168,7 @@ class LiveSource:
                 try:
                     async for report in engine.reports():
                         tick = report.tick
+                        self._writer_tid = tick.tid
                         self._traces.take(report, privilege(sudo))
                         self._tick.put_nowait(tick)
                         # the engine holds on to the directory it was started in, also when that was removed
@@ -188,10 +196,19 @@ class LiveSource:
         self._knob_states = await ReadOnlyKnobs(STARTING).state()
         self._knobs = knobs = await open_knobs(sudo=self._sudo, read_only=self._no_changes)
         while not self._closing:
-            self._knob_states = await knobs.state()
+            states = await knobs.state()
+            await self._follow_listing(knobs, states)
+            self._knob_states = states
             self._marks += knobs.take_marks()
             self._notices += knobs.take_notices()
             await asyncio.sleep(1)
+
+    async def _follow_listing(self, knobs: Knobs, states: Mapping[str, KnobState]) -> None:
+        """Whether functions are listed, and of today's writer: an engine that was started again has another."""
+        state = states.get(LISTING)
+        self._listing = state is not None and state.original is not None
+        if state is not None and self._listing and self._writer_tid and state.current != str(self._writer_tid):
+            await knobs.set(LISTING, str(self._writer_tid))
 
     def _frame(self, begin_ns: int, now_ns: int, tick: WriterTick | None, missing: str | None) -> Frame:
         self._stalled |= tick is not None and tick.stall_count > 0

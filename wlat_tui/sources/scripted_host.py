@@ -23,6 +23,7 @@ KNOBS = {
     "dirty_background": "ratio 10",
     "dirty_limit": "ratio 20",
     "stat_interval": "1",
+    "function_listing": "off",
 }
 """Settings of the made-up host, under the names the keeper's knobs have."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from wlat_tui.evidence import StallTrace, TraceEvent, TraceLevel, Tracer
 from wlat_tui.kernel import ROOT
@@ -77,13 +79,22 @@ class Told:
         return None
 
 
+class Privileged(Protocol):
+    """What has to be asked of somebody with more rights than the screen may have (the keeper, if it is there)."""
+
+    async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
+        """Names of kernel functions by address, where this user may not see them; fewer, or none, where nobody may ask."""
+
+    async def listing(self, from_ns: int, to_ns: int) -> str:
+        """The function listing of this span; "" when it is not switched on."""
+
+
 class StallTraces:
     """Takes the engine's reports, gives frames their evidence, at most a frame or two later."""
 
-    def __init__(self, ask: Callable[[Sequence[int]], Awaitable[Sequence[str]]], root: Path = ROOT) -> None:
-        """``ask`` names functions by address where this user may not read them (the keeper, under ``--sudo``)."""
+    def __init__(self, keeper: Privileged, root: Path = ROOT) -> None:
         self._root = root
-        self._ask = ask
+        self._keeper = keeper
         self._told = Told()
         self._thread = ThreadPoolExecutor(1, "wlat-symbols")
         self._interpreter: Interpreter | None = None
@@ -111,8 +122,12 @@ class StallTraces:
         loop = asyncio.get_running_loop()
         try:
             if unknown := await loop.run_in_executor(self._thread, self._unknown, interpreter, raws, writer_cpu):
-                self._told.names.update(zip(unknown, await self._ask(unknown), strict=False))
+                self._told.names.update(zip(unknown, await self._keeper.functions(unknown), strict=False))
             done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws)
+            # the longest one is shown function by function, where that is switched on
+            worst = max(range(len(done)), key=lambda at: done[at].to_ns - done[at].from_ns)
+            if listing := await self._keeper.listing(done[worst].from_ns, done[worst].to_ns):
+                done[worst] = replace(done[worst], listing=listing)
             self._done += done
         except ValueError as error:
             self._notices.append(f"evidence of a stall cannot be read: {error}")
