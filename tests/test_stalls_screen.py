@@ -82,14 +82,18 @@ async def test_a_filter_lists_one_cause_and_all_again() -> None:
         await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.screen, CauseFilter))
         names = [top.cause.name for top in app.session.top_causes]
-        await pilot.press(*["down"] * (1 + names.index("list_lock")), "enter")
+        await pilot.press(*["down"] * (2 + names.index("list_lock")), "enter")
         await until(pilot, lambda: app.stalls.only == "list_lock")
         top = next(top for top in app.session.top_causes if top.cause.name == "list_lock")
         assert {one.verdict.cause for one in app.stalls.listed} == {"list_lock"}
         assert len(app.stalls.listed) == top.count < everything
         assert f"only {LIST_LOCK}" in screen_text(app)
-        await pilot.press("slash", "home", "enter")
+        await pilot.press("slash", "home", "down", "enter")
         await until(pilot, lambda: len(app.stalls.listed) == everything)
+        assert "only in write()" in screen_text(app)
+        await pilot.press("slash", "home", "enter")
+        await until(pilot, lambda: app.stalls.only is None)
+        assert len(app.stalls.listed) == everything
 
 
 async def test_sorting_puts_the_slowest_first() -> None:

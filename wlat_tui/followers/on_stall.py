@@ -14,9 +14,9 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from wlat_tui.followers.stall_facts import stall_facts
 from wlat_tui.frame import Write
 from wlat_tui.model.session import Session
-from wlat_tui.model.stall_facts import stall_facts
 from wlat_tui.model.stalls import Explained
 
 REST_S = 10.0

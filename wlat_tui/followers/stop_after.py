@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from wlat_tui.model.blame import Blame
 from wlat_tui.model.session import Session
 from wlat_tui.renderables.line import plain
 from wlat_tui.renderables.stall_row import columns_for, stall_row, titles
@@ -53,5 +54,7 @@ def caught(session: Session) -> list[str]:
         lines.append(plain(stall_row(one, columns, f"{at:%H:%M:%S}", nodes.get(one.write.cpu))).rstrip())
     if len(session.explained) > len(explained):
         lines.insert(2, f"   the last {len(explained)}:")
-    lines += [plain(line).strip() for line in suspect_lines(session.suspects.ranked(), session.stall_count)[:1]]
+    blame = Blame()
+    blame.take(session.explained)
+    lines += [plain(line).strip() for line in suspect_lines(blame.worst(), session.suspects.ranked(), "-")[:1]]
     return lines

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from wlat_tui.causes import cause_named
 from wlat_tui.evidence import TraceLevel, Tracer
+from wlat_tui.model.blame import Blame
 from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import Explained, TopCause
 from wlat_tui.panels.rows import RowsPanel
@@ -18,6 +19,8 @@ from wlat_tui.renderables.suspect_line import suspect_lines
 from wlat_tui.units import format_ns
 
 ORDERS = ("newest", "slowest", "cause")
+IN_WRITE = "in write()"
+"""Stands in the filter for every cause, but without late wakes."""
 
 
 class StallsPanel(RowsPanel):
@@ -42,7 +45,7 @@ class StallsPanel(RowsPanel):
         super().__init__(id=id)
         self.order = ORDERS[0]
         self.only: str | None = None
-        """Name of the one cause that is shown; None: all."""
+        """Name of the one cause that is shown, or `IN_WRITE`; None: all."""
         self._all: Sequence[Explained] = ()
         self._listed: list[Explained] = []
         self._top_causes: list[TopCause] = []
@@ -51,6 +54,7 @@ class StallsPanel(RowsPanel):
         self._wall_offset_ns = 0
         self._cpu_nodes: dict[int, int] = {}
         self._counts = (0, 0)
+        self._blame = Blame()
         self._suspect: list[Line] = []
 
     @property
@@ -70,7 +74,8 @@ class StallsPanel(RowsPanel):
         self._threshold_ns = session.settings.threshold_ns
         self._wall_offset_ns = session.wall_ns - session.now_ns
         self._counts = session.stall_count, session.stalls_passed_over
-        self._suspect = suspect_lines(session.suspects.ranked(), session.stall_count)
+        self._blame.take(session.explained)
+        self._suspect = suspect_lines(self._blame.worst(), session.suspects.ranked(), self.glyphs.separator)
         if session.host is not None:
             self._cpu_nodes = {cpu: shape.node for shape in session.host.nodes for cpu in shape.cpus}
         self._list()
@@ -92,7 +97,7 @@ class StallsPanel(RowsPanel):
     def _list(self) -> None:
         """Filter and sort; the cursor stays on its stall, unless it follows the newest at the top."""
         held = self._listed[self.cursor] if 0 < self.cursor < len(self._listed) else None
-        found = [one for one in self._all if self.only is None or one.verdict.cause == self.only]
+        found = [one for one in self._all if self._wanted(one)]
         found.reverse()
         if self.order == "slowest":
             found.sort(key=lambda one: -one.verdict.span_ns)
@@ -102,10 +107,19 @@ class StallsPanel(RowsPanel):
         if held is not None:
             self.cursor = next((i for i, one in enumerate(found) if one.write == held.write), self.cursor)
 
+    def _wanted(self, one: Explained) -> bool:
+        if self.only == IN_WRITE:
+            return one.write.service_ns > one.circumstances.settings.threshold_ns
+        return self.only is None or one.verdict.cause == self.only
+
+    @property
+    def _only_title(self) -> str:
+        return "" if self.only is None else IN_WRITE if self.only == IN_WRITE else cause_named(self.only).title
+
     def remark(self) -> Line:
         spans: list[Span] = []
         if self.only is not None:
-            spans += [("only ", "label"), (cause_named(self.only).title, "notice"), (" (/)", "label")]
+            spans += [("only ", "label"), (self._only_title, "notice"), (" (/)", "label")]
             spans += [(f" {self.glyphs.separator} ", "label")]
         spans += [(f"{self.order} first" if self.order != "cause" else "by cause", "label")]
         kept, (count, passed_over) = len(self._all), self._counts
@@ -152,7 +166,7 @@ class StallsPanel(RowsPanel):
             worst = f", worst {format_ns(top.worst_ns)}" if width >= 100 or number == 0 else ""
             part: list[Span] = [
                 (f" {letter} " if not spans else f"   {letter} ", role),
-                (top.cause.title, "" if self.only in (None, top.cause.name) else "dim"),
+                (top.cause.title, "" if self.only in (None, IN_WRITE, top.cause.name) else "dim"),
                 (f" {top.count:,}x {format_ns(top.total_ns)}{worst}", "label"),
             ]
             if width_of((*spans, *part)) > width - (0 if number == len(self._top_causes) - 1 else 9):
@@ -164,7 +178,7 @@ class StallsPanel(RowsPanel):
     def _nothing(self, width: int) -> list[Line]:
         """Why the list is empty, and what could be seen here."""
         if self.only is not None:
-            return [((f" no stall by {cause_named(self.only).title} among those kept; / shows the others", "dim"),)]
+            return [((f" no stall of these ({self._only_title}) among those kept; / shows the others", "dim"),)]
         limit = format_ns(self._threshold_ns)
         waiting = self._counts[0] > 0
         first = " the newest stall is being explained" if waiting else f" no write took longer than {limit} so far"

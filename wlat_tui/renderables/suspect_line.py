@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wlat_tui.model.suspects import Suspect, name_of, sentence
+from wlat_tui.evidence import Thread
+from wlat_tui.model.blame import Blamed
+from wlat_tui.model.suspects import HARM, Suspect, name_of
 from wlat_tui.renderables.line import Line
 from wlat_tui.units import format_ns
 
+_DOES = {"read": "reads {}", "write": "writes to {}", "fsync": "syncs {}", "dirtied": "dirties {}", "hook": "hooks {}"}
+_STOP = ("read", "write")
+"""What nobody needs to do; the others are somebody's work, to be looked at."""
 
-def to_be_stopped(suspect: Suspect) -> bool:
-    """Whether it is somebody else's doing that hurts by itself and was seen beside a stall."""
-    return suspect.kind in ("read", "write") and suspect.stalls > 0 and not suspect.own
 
-
-def suspect_lines(ranked: Iterable[Suspect], stall_count: int) -> list[Line]:
-    """The first of them who should be stopped, the longest wording first; empty: nobody."""
-    suspect = next(filter(to_be_stopped, ranked), None)
-    if suspect is None:
+def suspect_lines(blamed: Blamed | None, ranked: Iterable[Suspect], separator: str) -> list[Line]:
+    """Who is to blame for most stalled time, why, and what it cost, the longest wording first; empty: nobody is."""
+    if blamed is None:
         return []
-    target, file = suspect.to_stop, suspect.what.rpartition("/")[2]
-    cost = f"beside {suspect.stalls:,} of {stall_count:,} stalls, {format_ns(suspect.stalled_ns)}"
+    doing = blamed.doing
+    target = _target(doing.by, doing.kind, doing.what, ranked)
+    verb = "Stop" if doing.kind in _STOP else "See"
+    does = _DOES[doing.kind].format(doing.what)
+    where = f" in {target.container}" if target.container else ""
+    harm = HARM.get(doing.what.rpartition("/")[2])
+    because = f", which {harm}" if harm else ""
+    cost = f"{blamed.stalls:,}x {blamed.cause.title}, {format_ns(blamed.total_ns)}"
+    short = target.comm or name_of(target)
     wordings = (
-        sentence(suspect, stall_count),
-        f"Stop {name_of(target)} (pid {target.pid}): reads {suspect.what} {cost}",
-        f"Stop {target.comm or name_of(target)} (pid {target.pid}): reads {suspect.what} {cost}",
-        f"Stop {target.comm or name_of(target)} (pid {target.pid}): {file} {cost}",
+        f"{verb} {name_of(target)} (pid {target.pid}){where}: it {does}{because}. It cost {cost}",
+        f"{verb} {name_of(target)} (pid {target.pid}): it {does} {separator} {cost}",
+        f"{verb} {short} (pid {target.pid}): it {does} {separator} {cost}",
+        f"{verb} {short} ({target.pid}): {doing.kind} {doing.what.rpartition('/')[2]} {separator} {cost}",
     )
     return [((f" {text}", "notice"),) for text in wordings]
+
+
+def _target(by: Thread, kind: str, what: str, ranked: Iterable[Suspect]) -> Thread:
+    """Itself, or the parent that starts a new reader each time."""
+    same = (suspect for suspect in ranked if (suspect.kind, suspect.what) == (kind, what))
+    found = next((s for s in same if s.by == by or (s.by.comm, s.by.parent_pid) == (by.comm, by.parent_pid)), None)
+    return by if found is None else found.to_stop

@@ -14,6 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from wlat_tui.model.stalls import TopCause
+from wlat_tui.panels.stalls import IN_WRITE
 from wlat_tui.renderables.causes import FAMILY_MARKS
 from wlat_tui.theme import role_styles
 from wlat_tui.units import format_ns
@@ -28,6 +29,7 @@ class CauseFilter(ModalScreen[tuple[str | None] | None]):
         super().__init__()
         self._top = top
         self._only = only
+        self._names = (None, IN_WRITE, *(top.cause.name for top in top))
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog", id="filter"):
@@ -37,17 +39,19 @@ class CauseFilter(ModalScreen[tuple[str | None] | None]):
             yield Static(Text("Enter  list only these      Esc  close", style="bold"), classes="keys")
 
     def on_mount(self) -> None:
-        names = [None, *(top.cause.name for top in self._top)]
-        self.query_one(OptionList).highlighted = names.index(self._only) if self._only in names else 0
+        self.query_one(OptionList).highlighted = self._names.index(self._only) if self._only in self._names else 0
         self.query_one(OptionList).focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss((self._top[event.option_index - 1].cause.name if event.option_index else None,))
+        self.dismiss((self._names[event.option_index],))
 
     def _options(self) -> list[Option]:
         styles = role_styles(self.app)
         count, total_ns = sum(top.count for top in self._top), sum(top.total_ns for top in self._top)
-        options = [Option(f"  {'all causes':<24}{count:>8,}{format_ns(total_ns):>10}")]
+        options = [
+            Option(f"  {'all causes':<24}{count:>8,}{format_ns(total_ns):>10}"),
+            Option("  all causes, without late wakes"),
+        ]
         for top in self._top:
             letter, role = FAMILY_MARKS[top.cause.family]
             explained = f"{100 * top.explained_ns / top.total_ns:.0f}%" if top.total_ns else "n/a"

@@ -9,9 +9,11 @@ from typing import ClassVar
 from textual.binding import Binding
 
 from wlat_tui.causes import blind_causes
+from wlat_tui.model.blame import Blame
+from wlat_tui.model.session import Session
 from wlat_tui.model.suspects import Suspect, sentence
+from wlat_tui.renderables.glyphs import Glyphs
 from wlat_tui.renderables.line import Line, Role, merged
-from wlat_tui.renderables.suspect_line import to_be_stopped
 from wlat_tui.screens.lines import LinesScreen
 from wlat_tui.units import format_ns
 
@@ -24,9 +26,13 @@ class SuspectsScreen(LinesScreen):
     BINDINGS: ClassVar = [Binding("escape,q,w,enter", "dismiss", "Close")]
     hint = "Up Down  scroll      Esc  close"
 
+    def __init__(self, session: Session, glyphs: Glyphs) -> None:
+        super().__init__(session, glyphs)
+        self._blame = Blame()
+
     def lines(self, width: int) -> Iterable[Line]:
-        # first those that can be stopped: kswapd is beside every stall of a host that is short of memory
-        ranked = sorted(self._session.suspects.ranked(), key=lambda suspect: not to_be_stopped(suspect))
+        ranked = self._session.suspects.ranked()
+        self._blame.take(self._session.explained)
         yield (("Who disturbs the write path", "heading"),)
         yield (("A stall that somebody overlapped need not be their fault; the stall itself says what was traced.", "label"),)
         yield ()
@@ -43,13 +49,16 @@ class SuspectsScreen(LinesScreen):
 
     def _suspect(self, suspect: Suspect, width: int) -> Iterator[Line]:
         who = "wlat itself" if suspect.own else suspect.by.comm or f"pid {suspect.by.pid}"
-        role: Role = "dim" if suspect.own or not suspect.stalls else "warn"
+        guilty = not suspect.own and self._blame.stalls_of(suspect.kind, suspect.what, suspect.by.comm)
+        role: Role = "warn" if guilty else "dim" if suspect.own or not suspect.stalls else ""
         count = f"{suspect.count:,}" if suspect.kind != "dirtied" else ""
         met = format_ns(suspect.stalled_ns) if suspect.stalls else "-"
         cells = (who, suspect.kind, suspect.what, count, f"{suspect.stalls:,}", met, format_ns(suspect.spent_ns))
         yield ((_row(cells, width), role),)
         if not suspect.own:
             text = sentence(suspect, self._session.stall_count)
+            if guilty:
+                text += f" {guilty:,} of them are named after what that does."
             yield from (((f"    {line}", "" if suspect.stalls else "dim"),) for line in wrap(text, max(20, width - 4)))
 
     def _blind(self, width: int) -> Iterator[Line]:
