@@ -19,6 +19,7 @@ from tests.kernel.test_perf_records import KERNEL_MARK, sample
 from tests.kernel.test_tracepoints import SWITCH
 from tests.model.makers import a_tick
 from wlat_tui import engine_client
+from wlat_tui.engine_client import Engine
 from wlat_tui.evidence import StallTrace, TraceLevel, Tracer
 from wlat_tui.frame import Settings, Write
 from wlat_tui.kernel.kallsyms import Kallsyms
@@ -228,6 +229,23 @@ async def test_without_rights_it_is_still_seen_when_the_writer_left_its_cpu(
     assert [probe.name for probe in tracer.probes if probe.armed] == ["context_switch"]
 
 
+async def test_an_engine_that_gave_up_root_still_sees_everything(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under --sudo: tracefs is read while there are rights to, and CAP_PERFMON is kept."""
+    if os.geteuid() != 0 or try_tracer().level < TraceLevel.FULL:
+        pytest.skip("needs root, and a kernel that tells it everything")
+    disk.chmod(0o777)
+    monkeypatch.setenv("SUDO_UID", "65534")
+    monkeypatch.setenv("SUDO_GID", "65534")
+    engine = await Engine.start(Settings(), disk)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            tracer = await anext(report.tracer async for report in engine.reports() if report.tracer is not None)
+    finally:
+        await engine.stop()
+    assert tracer.level is TraceLevel.FULL
+    assert tracer.whole_cpus
+
+
 async def test_a_writer_that_somebody_moved_is_followed(disk: Path) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     if os.geteuid() != 0 or len(cpus) < 2:
@@ -252,6 +270,26 @@ async def test_a_writer_that_somebody_moved_is_followed(disk: Path) -> None:
         await source.close()
         await frames.aclose()  # type: ignore[attr-defined]
     raise AssertionError("the source ended")
+
+
+async def test_a_storm_of_stalls_is_bounded_and_what_was_left_out_is_counted(disk: Path) -> None:
+    # every write is a stall here
+    engine = await Engine.start(replace(Settings(), threshold_ns=1_000, interval_ns=20_000), disk)
+    lost = kept = 0
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for report in engine.reports():
+                if report.tracer is not None and report.tracer.level < TraceLevel.FULL:
+                    pytest.skip("the kernel tells too little here")
+                sizes = [len(trace.records) for trace in report.traces]
+                assert sum(sizes) <= 256 << 10
+                assert max(sizes, default=0) <= 64 << 10
+                lost += report.traces_lost
+                kept += len(sizes)
+                if lost and kept:
+                    break
+    finally:
+        await engine.stop()
 
 
 async def test_a_run_without_tracing_says_so(disk: Path) -> None:
