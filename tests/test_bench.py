@@ -15,7 +15,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from wlat_tui.bench import effect, fidelity, pressure, reach, screen, tracer
+from wlat_tui.bench import effect, fidelity, pressure, reach, screen, suspects, tracer
 from wlat_tui.bench.terminal import ESCAPE, BenchError, MeasuredTerminal
 from wlat_tui.bench.under_screen import under_screen
 from wlat_tui.cli import cli
@@ -185,7 +185,7 @@ def test_a_reader_that_dies_is_no_pressure(disk: Path) -> None:
             time.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", ["fidelity", "screen", "reach"])
+@pytest.mark.parametrize("name", ["fidelity", "screen", "reach", "suspects"])
 def test_ctrl_c_ends_everything(disk: Path, name: str) -> None:
     command = [sys.executable, "-m", "wlat_tui", "bench", name, "--dir", str(disk), "--seconds", "600"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
@@ -205,7 +205,7 @@ def test_ctrl_c_ends_everything(disk: Path, name: str) -> None:
     assert os.listdir(disk) == []
 
 
-@pytest.mark.parametrize("name", ["fidelity", "screen", "reach", "effect", "tracer"])
+@pytest.mark.parametrize("name", ["fidelity", "screen", "reach", "effect", "tracer", "suspects"])
 def test_memory_in_place_of_a_disk_is_refused(name: str) -> None:
     refused = CliRunner().invoke(cli, ["bench", name, "--dir", "/dev/shm"], prog_name="wlat")
     assert refused.exit_code == 2
@@ -214,7 +214,7 @@ def test_memory_in_place_of_a_disk_is_refused(name: str) -> None:
 
 def test_help_says_what_each_one_answers_and_how_long_it_takes() -> None:
     text = CliRunner().invoke(cli, ["bench", "--help"], prog_name="wlat").output
-    for name in ("fidelity", "screen", "reach", "effect", "tracer"):
+    for name in ("fidelity", "screen", "reach", "effect", "tracer", "suspects"):
         assert re.search(rf"{name} .*\?.* minute", text), text
 
 
@@ -223,3 +223,13 @@ def test_the_tracer_is_compared_with_a_writer_that_is_not_traced(disk: Path) -> 
     text = "\n".join(lines)
     for words in ("on against off", "deep against off", "wake p99", "service p50 ratio", "target <= 1.05"):
         assert words in text
+
+
+def test_a_neighbour_is_timed_without_and_with_the_watcher(disk: Path) -> None:
+    said: list[str] = []
+    lines = suspects.run(disk, 0.1, 2, said.append)
+    assert len(said) == 2
+    names = [name for name, without, watched in map(columns, lines[2:7]) if 0 < without < 1e6 and 0 < watched < 1e6]
+    assert names == ["system call", "open + close", "open + close in proc", "pipe round trip", "fork + exec + exit"]
+    assert sum("target" in line for line in lines) == 5
+    assert os.listdir(disk) == []
