@@ -61,7 +61,8 @@ def main() -> None:
         for experiment in EXPERIMENTS:
             if options.names and not any(name in experiment.name for name in options.names):
                 continue
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if experiment.host_wide:
+                fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 caught = asyncio.run(catch(experiment, options.seconds))
             except Impossible as why:

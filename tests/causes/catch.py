@@ -20,7 +20,7 @@ from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import Explained
 from wlat_tui.sources.live import LiveSource
 
-SCRATCH = Path("/var/tmp")
+SCRATCH = Path(os.environ.get("WLAT_SCRATCH", "/var/tmp"))
 """A real filesystem, also where /tmp is a tmpfs."""
 START_S, WARM_UP_S = 60.0, 1.0
 
@@ -35,6 +35,8 @@ class Caught:
     """Of the load."""
     gaps: int
     seconds: float
+    windows: tuple[tuple[int, int], ...] = ()
+    """Spans (ns) in which the engine was stopped, where that is what the load does."""
 
     @property
     def counts(self) -> Counter[str]:
@@ -54,12 +56,12 @@ class Caught:
     @property
     def by_load(self) -> int:
         """Rightly named stalls whose main phase names the load's own process."""
-        return sum(_by(stall) in self.pids for stall in self.right)
+        return sum(map(self.names_load, self.right))
 
-
-def _by(stall: Explained) -> int | None:
-    by = stall.verdict.main.by
-    return None if by is None else by.pid
+    def names_load(self, stall: Explained) -> bool:
+        """Whether the longest phase of the stall's cause names a process of the load."""
+        by = stall.verdict.main.by
+        return by is not None and by.pid in self.pids
 
 
 async def catch(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool] = lambda _: False) -> Caught:
@@ -88,6 +90,7 @@ async def _run(
     session = Session()
     caught = Caught(experiment, (), (), 0, 0.0)
     began_ns = 0
+    loading: asyncio.Task[list[int]] | None = None
     started_s = time.monotonic()
     with ExitStack() as load:
         async for frame in source.frames():
@@ -96,15 +99,19 @@ async def _run(
                 stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns))
                 passed_s = (time.monotonic_ns() - began_ns) / 1e9
                 gaps = sum(gap.begin_ns >= began_ns for gap in session.gaps)
-                caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s)
+                caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s, windows=tuple(rig.stopped))
                 if passed_s > seconds or enough(caught):
                     break
+            elif loading is not None:
+                # a load may take a while to build: frames must not queue up meanwhile
+                if loading.done():
+                    caught = replace(caught, pids=tuple(loading.result()))
+                    began_ns = time.monotonic_ns()
             elif _ready(frame, session, time.monotonic() - started_s):
                 assert frame.writer is not None
                 tid = frame.writer.tid
                 rig.writer_tid, rig.writer_cpu, rig.engine_pid = tid, frame.writer.cpu, _process_of(tid)
-                caught = replace(caught, pids=tuple(await asyncio.to_thread(load.enter_context, experiment.load(rig))))
-                began_ns = time.monotonic_ns()
+                loading = asyncio.create_task(asyncio.to_thread(load.enter_context, experiment.load(rig)))
     return caught
 
 

@@ -8,10 +8,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from tests.causes.rig import MIB, Disk, Rig
+from tests.causes.rig import MIB, Disk, Impossible, Rig
 from wlat_tui.frame import Mode, Settings
 
 MS = 1_000_000
@@ -84,6 +85,43 @@ def limited(rig: Rig) -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
+def above_high(rig: Rig) -> Iterator[list[int]]:
+    with rig.memory_limit(24 * MIB, high=True):
+        yield []
+
+
+@contextlib.contextmanager
+def short_of_memory(rig: Rig) -> Iterator[list[int]]:
+    """The cache is full everywhere, and bursts of allocations come on top."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with ExitStack() as stack:
+        pids: list[int] = []
+        for cpu in sorted(os.sched_getaffinity(0)):
+            pids += stack.enter_context(rig.hurting("fill_cache", cpu, rig.directory))
+            pids += stack.enter_context(rig.hurting("allocate", cpu, memory // 5))
+        yield pids
+
+
+def reclaiming_locally(mode: int) -> Load:
+    """zone_reclaim_mode, with the page cache of the writer's node full."""
+
+    @contextlib.contextmanager
+    def load(rig: Rig) -> Iterator[list[int]]:
+        if not Path("/sys/devices/system/node/node1").exists():
+            raise Impossible("this host has one memory node")
+        knob = Path("/proc/sys/vm/zone_reclaim_mode")
+        before = knob.read_text()
+        try:
+            knob.write_text(str(mode))
+            with rig.hurting("fill_cache", rig.writer_cpu, rig.directory) as pids:
+                yield pids
+        finally:
+            knob.write_text(before)
+
+    return load
+
+
+@contextlib.contextmanager
 def stopping(rig: Rig) -> Iterator[list[int]]:
     """Stops the engine for a while, again and again."""
     done = threading.Event()
@@ -91,7 +129,9 @@ def stopping(rig: Rig) -> Iterator[list[int]]:
     def work() -> None:
         while not done.wait(0.7):
             os.kill(rig.engine_pid, signal.SIGSTOP)
+            begin_ns = time.monotonic_ns()
             time.sleep(0.4)
+            rig.stopped.append((begin_ns, time.monotonic_ns()))
             os.kill(rig.engine_pid, signal.SIGCONT)
 
     thread = threading.Thread(target=work)
@@ -103,16 +143,9 @@ def stopping(rig: Rig) -> Iterator[list[int]]:
         thread.join()
 
 
-@contextlib.contextmanager
-def second_writer(rig: Rig) -> Iterator[list[int]]:
-    with rig.hurting("second_writer", rig.engine_pid) as pids:
-        yield pids
-
-
-@contextlib.contextmanager
-def syncing(rig: Rig) -> Iterator[list[int]]:
-    with rig.hurting("syncfs", rig.directory, 20) as pids:
-        yield pids
+def at_files(way: str, *arguments: object) -> Load:
+    """At the files that the engine has open."""
+    return lambda rig: rig.hurting(way, rig.engine_pid, *arguments)
 
 
 def settings(**more: object) -> Settings:
@@ -156,9 +189,16 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         quick=True,
     ),
     Experiment("filesystem frozen", ("frozen",), in_directory("freeze", 20, 200), Disk(), quick=True),
-    Experiment("second writer", ("inode_rwsem",), second_writer, Disk(), quick=True),
-    Experiment("second writer, xfs", ("inode_rwsem",), second_writer, Disk("xfs")),
-    Experiment("second writer, btrfs", ("inode_rwsem",), second_writer, Disk("btrfs")),
+    Experiment(
+        "second writer",
+        ("inode_rwsem",),
+        at_files("second_writer"),
+        Disk(),
+        settings(threshold_ns=MS // 4),
+        quick=True,
+    ),
+    Experiment("second writer, xfs", ("inode_rwsem",), at_files("second_writer"), Disk("xfs"), settings(threshold_ns=MS // 4)),
+    Experiment("second writer, btrfs", ("inode_rwsem",), at_files("second_writer"), Disk("btrfs")),
     Experiment(
         "fsync storm, small journal",
         JOURNAL,
@@ -172,28 +212,34 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         Disk(mkfs=("-J", "size=4")),
     ),
     Experiment(
-        "fsync storm, xfs",
+        "syncs of the filesystem, xfs",
         (*XFS, "folio_lock"),
-        in_directory("fsync_storm", count=4),
+        in_directory("syncfs", 5),
         Disk("xfs"),
-        settings(threshold_ns=MS // 4),
+        settings(threshold_ns=MS // 10),
     ),
-    Experiment("syncs of the file, btrfs", ("btrfs", "stable_page"), syncing, Disk("btrfs")),
+    Experiment("syncs of the file, btrfs", ("btrfs", "stable_page"), in_directory("syncfs", 20), Disk("btrfs")),
     Experiment(
         "stable pages",
         ("stable_page",),
-        syncing,
+        at_files("write_out", 10),
         Disk(stable_writes=True),
         settings(threshold_ns=MS // 2),
     ),
-    Experiment("stable pages, xfs", ("stable_page",), syncing, Disk("xfs", stable_writes=True), settings(threshold_ns=MS // 2)),
-    Experiment("page lock", ("folio_lock",), syncing, Disk(), settings(threshold_ns=MS // 4)),
+    Experiment(
+        "stable pages, xfs",
+        ("stable_page",),
+        at_files("write_out", 10),
+        Disk("xfs", stable_writes=True),
+        settings(threshold_ns=MS // 2),
+    ),
+    Experiment("page lock", ("folio_lock",), at_files("write_out", 5), Disk(), settings(threshold_ns=MS // 10)),
     Experiment(
         "dirty throttling",
         ("dirty_throttling",),
         in_directory("dirty", 256 * MIB),
         Disk(dirty_bytes=8 * MIB),
-        settings(write_bytes=16384, interval_ns=20_000),
+        settings(write_bytes=65536, threshold_ns=5 * MS),
     ),
     Experiment(
         "memory limit",
@@ -204,11 +250,44 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         quick=True,
     ),
     Experiment(
+        "memory.high",
+        ("memcg_high",),
+        above_high,
+        Disk(),
+        settings(write_bytes=4096, threshold_ns=MS // 10),
+    ),
+    Experiment(
+        "page-cache pressure",
+        ("direct_reclaim", "reclaim_throttle", "lru_lock", "shrinkers"),
+        short_of_memory,
+        None,
+        replace(ORDINARY, write_bytes=4096),
+        host_wide="evicts what the host has cached and takes its memory",
+    ),
+    Experiment(
+        "node reclaim, mode 1",
+        ("node_reclaim",),
+        reclaiming_locally(1),
+        None,
+        settings(write_bytes=16384, threshold_ns=MS // 4),
+        pinned=True,
+        host_wide="evicts what the host has cached",
+    ),
+    Experiment(
+        "node reclaim, mode 7",
+        ("node_reclaim", "shrinkers", "lru_lock"),
+        reclaiming_locally(7),
+        None,
+        settings(write_bytes=16384, threshold_ns=MS // 4),
+        pinned=True,
+        host_wide="evicts what the host has cached",
+    ),
+    Experiment(
         "zoneinfo readers",
         ("zone_lock",),
         beside("read", "/proc/zoneinfo"),
         Disk(),
-        settings(write_bytes=16384, interval_ns=50_000, threshold_ns=60_000),
+        settings(write_bytes=16384, interval_ns=500_000, threshold_ns=60_000),
         pinned=True,
         host_wide="holds the host's zone locks while it runs",
     ),
@@ -217,7 +296,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         ("zone_lock",),
         beside("read", "/proc/pagetypeinfo"),
         Disk(),
-        settings(write_bytes=16384, interval_ns=50_000, threshold_ns=60_000),
+        settings(write_bytes=16384, interval_ns=500_000, threshold_ns=60_000),
         pinned=True,
         host_wide="holds the host's zone locks while it runs",
     ),
@@ -226,7 +305,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         ("list_lock",),
         in_directory("partial_slabs", 768 * MIB),
         Disk(size_bytes=2048 * MIB, mkfs=("-b", "1024")),
-        settings(write_bytes=4096, interval_ns=20_000, threshold_ns=50_000, segment_bytes=64 * MIB, disk_limit_bytes=256 * MIB),
+        settings(write_bytes=4096, interval_ns=100_000, threshold_ns=80_000),
         host_wide="holds the host's slab locks while it runs",
     ),
 )

@@ -14,11 +14,13 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 """Source: include/uapi/linux/fs.h."""
+SYNC_FILE_RANGE_ALL = 7
+"""WAIT_BEFORE, WRITE and WAIT_AFTER. Source: sync_file_range(2)."""
 CHUNK = 1 << 16
 PAGE = 4096
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -96,20 +98,44 @@ def syncfs(directory: str, pause_ms: str) -> None:
         time.sleep(float(pause_ms) / 1e3)
 
 
+def _files_of(pid: str) -> Iterator[int]:
+    """The nameless files a process has open, opened once more."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if "(deleted)" not in os.readlink(link):
+                continue
+            fd = os.open(link, os.O_WRONLY)
+        except OSError:
+            continue  # retired meanwhile
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
 def second_writer(pid: str) -> None:
-    """Writes to the same file, through the descriptors of the process that has it open."""
+    """Writes to the same file, through the descriptors of the process that has it open.
+
+    Real-time, below the writer: on a busy machine it would else be preempted while it holds the lock, for longer than the
+    tracer's ring lasts.
+    """
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(5))
     _begun()
-    block = mmap.mmap(-1, 8 << 20)
+    block = mmap.mmap(-1, 2 << 20)
     while True:
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            try:
-                if "(deleted)" in os.readlink(link):
-                    fd = os.open(link, os.O_WRONLY)
-                    os.pwrite(fd, block, 0)
-                    os.close(fd)
-            except OSError:
-                continue  # retired meanwhile
+        for fd in _files_of(pid):
+            os.pwrite(fd, block, 0)
         time.sleep(0.005)
+
+
+def write_out(pid: str, pause_ms: str) -> None:
+    """Has the dirty pages of the writer's file written to the disk, without a commit of the journal."""
+    _begun()
+    while True:
+        for fd in _files_of(pid):
+            if _libc.sync_file_range(fd, ctypes.c_int64(0), ctypes.c_int64(0), SYNC_FILE_RANGE_ALL):
+                raise OSError(ctypes.get_errno(), "sync_file_range")
+        time.sleep(float(pause_ms) / 1e3)
 
 
 def dirty(directory: str, size_bytes: str) -> None:
@@ -120,6 +146,30 @@ def dirty(directory: str, size_bytes: str) -> None:
     while True:
         for offset in range(0, int(size_bytes), CHUNK):
             os.pwrite(fd, block, offset)
+
+
+def fill_cache(cpu: str, directory: str) -> None:
+    """Reads a sparse file of twice the memory, so that the page cache of that CPU's node is full and stays so."""
+    _pin(cpu)
+    fd = os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600)
+    size = 2 * os.sysconf("SC_PHYS_PAGES") * PAGE
+    os.ftruncate(fd, size)
+    buffer = bytearray(1 << 20)
+    _begun()
+    while True:
+        for offset in range(0, size, len(buffer)):
+            os.preadv(fd, [buffer], offset)
+
+
+def allocate(cpu: str, size_bytes: str) -> None:
+    """Takes memory in bursts, faster than it can be given back in the background."""
+    _pin(cpu)
+    _begun()
+    while True:
+        with mmap.mmap(-1, int(size_bytes)) as block:
+            for offset in range(0, len(block), PAGE):
+                block[offset] = 1
+        time.sleep(0.05)
 
 
 def freeze(directory: str, frozen_ms: str, thawed_ms: str) -> None:
@@ -163,7 +213,8 @@ def partial_slabs(directory: str, size_bytes: str) -> None:
 WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
-        fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, dirty, freeze, partial_slabs,
+        fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache,
+        allocate, dirty, freeze, partial_slabs,
     )
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,8 @@ class Rig:
     engine_pid: int = 0
     writer_tid: int = 0
     writer_cpu: int = 0
+    stopped: list[tuple[int, int]] = field(default_factory=list)
+    """Spans (ns) in which the engine was stopped."""
 
     @contextlib.contextmanager
     def hurting(self, way: str, *arguments: object, count: int = 1) -> Iterator[list[int]]:
@@ -74,9 +76,12 @@ class Rig:
                 process.wait()
 
     @contextlib.contextmanager
-    def memory_limit(self, limit_bytes: int) -> Iterator[None]:
-        """The engine alone in a control group with a memory limit (cgroup v1 or v2)."""
+    def memory_limit(self, limit_bytes: int, *, high: bool = False) -> Iterator[None]:
+        """The engine alone in a control group with a memory limit (cgroup v1 or v2), or with memory.high (v2)."""
         base, file = _memory_control()
+        if high and file != "memory.max":
+            raise Impossible("memory.high exists in cgroup v2 only, and memory is controlled by v1 here")
+        file = "memory.high" if high else file
         group = base / f"wlat-causes-{os.getpid()}"
         home = _group_of(self.engine_pid, base)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wlat_tui.causes.cause import Cause, Waiting
 from wlat_tui.causes.chains import Matcher, on_interrupt, plain_chain
@@ -350,6 +351,7 @@ _SPINNING = (
 )
 
 
+@lru_cache(1024)
 def _where(chain: tuple[str, ...]) -> str:
     """The two innermost functions that say something: not the scheduler, not the lock itself."""
     telling = [frame for frame in chain if not frame.startswith((*_MACHINERY, *_SPINNING))]

@@ -32,6 +32,9 @@ TICKS_PER_S = 100
 """USER_HZ of /proc/stat: 100 on every architecture wlat runs on."""
 PER_FRAME = 64
 """Stalls of one frame that get a verdict: with a threshold set too low there are thousands."""
+EVENTS_PER_FRAME = 20_000
+"""Trace events read in one frame (a tenth of a second): what is beyond waits for the next one."""
+MOST_WAITING = 1_000
 NEIGHBOURS = 12
 REAL_TIME = (1, 2, 6)
 """SCHED_FIFO, SCHED_RR, SCHED_DEADLINE. Source: include/uapi/linux/sched.h."""
@@ -91,6 +94,8 @@ class _Waiting:
     write: Write
     frames: int
     known: Circumstances
+    open: bool = False
+    """Its trace explains too little: counters may."""
 
 
 class _Readings(Generic[T]):
@@ -148,8 +153,13 @@ class Stalls:
         self._take(frame, session)
         self._nodes_before = session.nodes
         still: list[_Waiting] = []
+        read = 0
         for waiting in self._waiting:
-            explained = self._explain(waiting, session)
+            trace = session.traces.get(waiting.write.planned_ns)
+            explained = None
+            if read < EVENTS_PER_FRAME:
+                explained = self._explain(waiting, trace, session)
+                read += len(trace.events) if trace is not None else 0
             if explained is None:
                 still.append(waiting)
             else:
@@ -175,18 +185,23 @@ class Stalls:
             fifo=tick is not None and tick.sched_policy in REAL_TIME,
         )
         self._waiting += [_Waiting(stall, 0, known) for stall in stalls]
+        self.passed_over += max(0, len(self._waiting) - MOST_WAITING)
+        del self._waiting[:-MOST_WAITING]
 
-    def _explain(self, waiting: _Waiting, session: Session) -> Explained | None:
+    def _explain(self, waiting: _Waiting, trace: StallTrace | None, session: Session) -> Explained | None:
         """The stall with its verdict; None while it is worth waiting for more."""
         write = waiting.write
-        trace = session.traces.get(write.planned_ns)
         tracer = waiting.known.tracer
         traced = tracer is not None and tracer.level > TraceLevel.NOTHING
         if trace is None and waiting.frames < (WAIT_FOR_SLOW_TRACE if traced else WAIT_FOR_TRACE):
             return None
         known, complete = self._circumstances(waiting, session)
+        final = complete or waiting.frames >= WAIT_FOR_READINGS
+        if waiting.open and not final:
+            return None
         verdict = explain(write, trace, known)
-        if not complete and waiting.frames < WAIT_FOR_READINGS and verdict.explained_pct < ENOUGH_PCT:
+        if verdict.explained_pct < ENOUGH_PCT and not final:
+            waiting.open = True
             return None
         cause = cause_named(verdict.cause)
         neighbours = sorted(known.neighbours, key=lambda other: (not blamed(cause, other), other.own, -(other.spent_ns or 0)))
