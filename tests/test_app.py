@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual import events
+from textual import events, timer
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
@@ -144,6 +144,17 @@ async def test_a_storm_of_resizes_ends_in_a_whole_picture() -> None:
         await until(pilot, lambda: app.latency.size.width == 200)
         assert "now" in screen_text(app)
         assert sum(panel.size.height for panel in (app.status, app.latency, app.history, app.nodes, app.stalls, app.keys)) == 60
+
+
+async def test_a_timer_fires_also_when_the_process_was_held_up_as_it_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual takes no new size of the terminal any more when the one that it waits with does not."""
+    app = an_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        real, held_up, fired = timer._time.get_time, iter((0.0, 0.05)), asyncio.Event()
+        monkeypatch.setattr(timer._time, "get_time", lambda: real() + next(held_up, 0.05))
+        app.set_timer(0.01, fired.set)
+        await asyncio.wait_for(fired.wait(), WAIT_S)
 
 
 @pytest.mark.parametrize(("key", "panel"), [("1", "latency"), ("2", "nodes"), ("3", "mitigations"), ("5", "stalls")])

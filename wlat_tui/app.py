@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_state_path
 from textual import events
@@ -17,6 +18,7 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 
 from wlat_tui.driver import TerminalDriver, TerminalGone
@@ -213,6 +215,15 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
         self._sent_before = now_ns, terminal.sent_bytes
         if then_ns:
             self.status.sent_per_s = (terminal.sent_bytes - before) * 1e9 / (now_ns - then_ns)
+
+    def set_timer(self, *args: Any, **kwargs: Any) -> Timer:
+        """A timer that fires also when this process was held up just as it started.
+
+        Textual's own skips its one time then (`Timer._run`); it waits for such a timer before it takes a new size, and for ever.
+        """
+        timer = super().set_timer(*args, **kwargs)
+        timer._skip = False
+        return timer
 
     def on_resize(self, event: events.Resize) -> None:
         if self.terminal is not None:
