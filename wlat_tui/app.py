@@ -219,7 +219,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
     def set_timer(self, *args: Any, **kwargs: Any) -> Timer:
         """A timer that fires also when this process was held up just as it started.
 
-        Textual's own skips its one time then (`Timer._run`), and it waits for such a timer, for ever, before it takes a new size.
+        Textual's own skips its one time then (`Timer._run`), and it waits for such a one, for ever, before it takes a new size.
         """
         timer = super().set_timer(*args, **kwargs)
         timer._skip = False
