@@ -54,6 +54,9 @@ class StallsPanel(RowsPanel):
         self._wall_offset_ns = 0
         self._cpu_nodes: dict[int, int] = {}
         self._counts = (0, 0)
+        self._taken_from: Session | None = None
+        self._drawn: dict[int, Line] = {}
+        self._drawn_for: Columns | None = None
         self._blame = Blame()
         self._suspect: list[Line] = []
 
@@ -68,6 +71,8 @@ class StallsPanel(RowsPanel):
         return self._top_causes
 
     def take(self, session: Session) -> None:
+        if session is not self._taken_from:
+            self._taken_from, self._drawn = session, {}
         self._all = tuple(session.explained)
         self._top_causes = session.top_causes
         self._tracer = session.tracer
@@ -145,7 +150,19 @@ class StallsPanel(RowsPanel):
         if not self._listed:
             return self._nothing(width)
         columns = self._columns(width)
-        return [stall_row(one, columns, self._wall(one), self._cpu_nodes.get(one.write.cpu)) for one in self._listed]
+        if columns != self._drawn_for:
+            self._drawn_for, self._drawn = columns, {}
+        before = self._drawn
+        # a row never changes: only those of new stalls are made
+        self._drawn = {
+            one.write.planned_ns: before.get(one.write.planned_ns)
+            or stall_row(one, columns, self._wall(one), self._cpu_nodes.get(one.write.cpu))
+            for one in self._listed
+        }
+        return list(self._drawn.values())
+
+    def cursor_cells(self, width: int) -> int:
+        return super().cursor_cells(width) if self._listed else 0
 
     def activate(self, item: int) -> None:
         if item < len(self._listed):
@@ -188,7 +205,9 @@ class StallsPanel(RowsPanel):
             return [*lines, ((" the writer is not traced: causes are told from counters only", "dim"),)]
         armed = sum(probe.armed for probe in tracer.probes if not probe.deep)
         count = sum(not probe.deep for probe in tracer.probes)
-        lines.append(((f" watching {armed} of {count} kernel events; w lists them and who disturbs", "dim"),))
+        lines.append(
+            ((f" watching {armed} of {count} kernel events; w says who disturbs, and what cannot be seen here", "dim"),)
+        )
         if tracer.level < TraceLevel.FULL and tracer.why is not None:
             helps = f"; what helps: {tracer.fix}" if tracer.fix else ""
             wordings: list[Line] = [((f" {tracer.why}{helps}", "warn"),), ((f" {tracer.why}", "warn"),)]

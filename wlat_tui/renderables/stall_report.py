@@ -121,8 +121,9 @@ def lines(one: Explained, when: str, advice: tuple[Advice, ...], width: int, gly
     yield from _phases(one, width, glyphs)
     yield ()
     yield (("What would help here", "heading"),)
-    for number, each in enumerate(advice, 1):
-        yield from _advice(each, number, width, glyphs)
+    open_switches = switches(advice)
+    for each in advice:
+        yield from _advice(each, open_switches.index(each) + 1 if each in open_switches else None, width, glyphs)
     if not advice:
         yield (("  nothing that wlat knows of", "dim"),)
     yield from _chains(one, width, glyphs)
@@ -193,10 +194,14 @@ def _chains(one: Explained, width: int, glyphs: Glyphs) -> Iterator[Line]:
         yield from _wrapped(names, width, "", lead)
 
 
-def _advice(each: Advice, number: int, width: int, glyphs: Glyphs) -> Iterator[Line]:
-    lead = f"  {number}  " if each.mitigation is not None and number < 10 else f"  {glyphs.separator}  "
-    yield from _wrapped(each.text, width, "dim" if each.active else "", lead)
-    if each.mitigation is not None and not each.active:
+def switches(advice: tuple[Advice, ...]) -> list[Advice]:
+    """Those that wlat has a switch for, by the digit that opens it: the first is 1."""
+    return [each for each in advice if each.mitigation is not None][:9]
+
+
+def _advice(each: Advice, number: int | None, width: int, glyphs: Glyphs) -> Iterator[Line]:
+    yield from _wrapped(each.text, width, "dim" if each.active else "", f"  {number or glyphs.separator}  ")
+    if number is not None and not each.active:
         value = f" = {each.value}" if each.value is not None else ""
         yield ((f"     {number} opens the switch: {each.mitigation}{value}", "mark"),)
     if each.command is not None:

@@ -30,6 +30,7 @@ def suspect_lines(blamed: Blamed | None, ranked: Iterable[Suspect], separator: s
     short = target.comm or name_of(target)
     wordings = (
         f"{verb} {name_of(target)} (pid {target.pid}){where}: it {does}{because}. It cost {cost}",
+        f"{verb} {short} (pid {target.pid}): it {does}{because}. It cost {cost}",
         f"{verb} {name_of(target)} (pid {target.pid}): it {does} {separator} {cost}",
         f"{verb} {short} (pid {target.pid}): it {does} {separator} {cost}",
         f"{verb} {short} ({target.pid}): {doing.kind} {doing.what.rpartition('/')[2]} {separator} {cost}",

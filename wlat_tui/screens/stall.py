@@ -16,7 +16,7 @@ from wlat_tui.model.stalls import Explained
 from wlat_tui.pictures import save_new
 from wlat_tui.renderables.glyphs import ASCII, Glyphs
 from wlat_tui.renderables.line import Line, merged, plain
-from wlat_tui.renderables.stall_report import lines, markdown
+from wlat_tui.renderables.stall_report import lines, markdown, switches
 from wlat_tui.screens.lines import LinesScreen
 
 _COPY_CELLS = 110
@@ -90,6 +90,6 @@ class StallScreen(LinesScreen):
         self.notify(f"Sent to the terminal's clipboard, and saved as {path}", markup=False)
 
     def action_advice(self, number: int) -> None:
-        advice = self.stall.advice()
-        if number <= len(advice) and advice[number - 1].mitigation is not None:
-            self._open_switch(advice[number - 1])
+        offered = switches(self.stall.advice())
+        if number <= len(offered):
+            self._open_switch(offered[number - 1])
