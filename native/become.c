@@ -18,12 +18,9 @@ static uint64_t bit(int capability)
 	return 1ull << capability;
 }
 
-/* Keep of the kept only what is there to keep: in a container root may lack some. */
-static int narrow_capabilities(void)
+/* Keep of the kept only what is there to keep: in a container root may lack some. Nothing this process executes gets more. */
+static int narrow_capabilities(uint64_t effective, uint64_t permitted)
 {
-	/* SYS_RESOURCE stays out of the effective set: with it ext4 would hand this writer the blocks reserved for root and
-	 * quota would not bind it (ext4_has_free_clusters, dquot's ignore_hardlimit), so it would not see what the user's programs see */
-	const uint64_t effective = bit(CAP_SYS_NICE) | bit(CAP_IPC_LOCK) | bit(CAP_PERFMON), permitted = effective | bit(CAP_SYS_RESOURCE);
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
 	if (syscall(SYS_capget, &head, data) < 0)
@@ -34,7 +31,15 @@ static int narrow_capabilities(void)
 		data[i].effective = had & (uint32_t)(effective >> 32 * i);
 		data[i].inheritable = 0;
 	}
-	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+	if (syscall(SYS_capset, &head, data) < 0)
+		return -errno;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int wl_only_look(void)
+{
+	const uint64_t looking = bit(CAP_SYS_PTRACE) | bit(CAP_DAC_READ_SEARCH);
+	return narrow_capabilities(looking, looking);
 }
 
 int wl_become(uint32_t uid, uint32_t gid)
@@ -51,8 +56,8 @@ int wl_become(uint32_t uid, uint32_t gid)
 		return -errno;
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return -errno;
-	int error = narrow_capabilities();
-	if (error == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		error = -errno;
-	return error;
+	/* SYS_RESOURCE stays out of the effective set: with it ext4 would hand this writer the blocks reserved for root and
+	 * quota would not bind it (ext4_has_free_clusters, dquot's ignore_hardlimit), so it would not see what the user's programs see */
+	const uint64_t effective = bit(CAP_SYS_NICE) | bit(CAP_IPC_LOCK) | bit(CAP_PERFMON);
+	return narrow_capabilities(effective, effective | bit(CAP_SYS_RESOURCE));
 }

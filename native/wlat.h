@@ -228,6 +228,9 @@ uint64_t wl_histogram_total(const uint64_t *counts);
  * Fills service and wake counts[wl_bucket_count()]; runs for duration_ns. */
 int wl_bare_run(int dir_fd, const struct wl_settings *settings, uint64_t duration_ns, uint64_t *service_counts, uint64_t *wake_counts);
 
+/* Keep only what looking at other users' processes needs (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH). Called once what needs more is armed. */
+int wl_only_look(void);
+
 /* The watcher: who else touches what the write path depends on. */
 
 /* Masks of fanotify(7), which are the kernel's ABI. */

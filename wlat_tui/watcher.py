@@ -1,7 +1,7 @@
 """The watcher: who disturbs the allocator and the target's filesystem. ``python -I -m wlat_tui.watcher``, as root if possible.
 
 A process of its own, because the screen is never privileged, the engine gives its privileges up, and the keeper, which may
-change the host, is to stay small. This one only looks: it changes nothing, and what it sets up ends with it.
+change the host, is to stay small. This one only looks, and keeps no privilege for more; what it sets up ends with it.
 It takes no argument; one JSON object a line arrives on stdin (the whole wish, again when it changes) and leaves on stdout.
 
     in   {"device": "254:0", "filesystem": "ext4", "mount_point": "/", "own": [4711], "avoid_cpus": [3]}
@@ -24,7 +24,7 @@ from typing import Any
 from wlat_tui.evidence import Disturbance, Watch
 from wlat_tui.kernel.cpus import read_online_cpus
 from wlat_tui.watch.names import Names
-from wlat_tui.watch.native import Births
+from wlat_tui.watch.native import Births, only_look
 from wlat_tui.watch.neighbours import Dirtiers, KernelThreads
 from wlat_tui.watch.probes import WATCH_PROBES, WATCH_SYNCS, Probes
 from wlat_tui.watch.reads import Reads
@@ -140,7 +140,8 @@ class Watcher:
         self._place()
 
     def run(self) -> None:
-        """Until the input ends or nobody reads any more."""
+        """Until the input ends or nobody reads any more. Everything is armed: privileges for more are given up first."""
+        only_look()
         self._send({"watches": [asdict(watch) for watch in self.watches]})
         flush_ns = second_ns = drained_ns = time.monotonic_ns()
         wakes = 0

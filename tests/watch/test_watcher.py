@@ -197,6 +197,17 @@ def test_a_reader_with_a_proc_of_its_own_is_seen_or_that_it_is_not_is_said(tmp_p
 
 
 @root
+def test_it_gives_up_every_privilege_but_looking(tmp_path: Path) -> None:
+    with watching(tmp_path) as running:
+        status = Path(f"/proc/{running.process.pid}/status").read_text()
+    found = dict(line.split(":\t", 1) for line in status.splitlines())
+    looking = 1 << 2 | 1 << 19  # CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE
+    assert int(found["CapPrm"], 16) & ~looking == 0
+    assert int(found["CapEff"], 16) & ~looking == 0
+    assert found["NoNewPrivs"] == "1"
+
+
+@root
 def test_without_privileges_it_says_why_it_is_blind_and_sees_what_it_can(tmp_path: Path) -> None:
     """A root without capabilities: as an ordinary user, and as in a container."""
     bare = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")

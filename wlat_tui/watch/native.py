@@ -159,3 +159,8 @@ class Births:
 def open_tracefs() -> int:
     """A descriptor of tracefs's root: the mounted one, else one that is attached nowhere. Raises OSError."""
     return _check(_lib.wl_tracefs_open(), "tracefs")
+
+
+def only_look() -> None:
+    """Give up every privilege but those of looking at others' processes; what is armed stays armed. Raises OSError."""
+    _check(_lib.wl_only_look(), "giving up privileges")
