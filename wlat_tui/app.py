@@ -25,6 +25,7 @@ from wlat_tui.driver import TerminalDriver, TerminalGone
 from wlat_tui.followers import Follower, first_reason
 from wlat_tui.frame import Frame
 from wlat_tui.keys.order import OrderedKeys
+from wlat_tui.keys.record import Keeping, RecordKeys
 from wlat_tui.keys.stalls import StallKeys
 from wlat_tui.keys.tracing import TracingKeys
 from wlat_tui.keys.transport import TransportKeys
@@ -56,7 +57,7 @@ _CLOSE_S = 10.0
 _SETTLE_S = 0.5
 
 
-class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[int]):
+class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, OrderedKeys, App[int]):
     """One screen over one source of frames."""
 
     CSS_PATH = "wlat.tcss"
@@ -80,6 +81,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
         *StallKeys.KEYS,
         *TracingKeys.KEYS,
         *TransportKeys.KEYS,
+        *RecordKeys.KEYS,
     ]
 
     def __init__(
@@ -92,6 +94,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
         refresh_hz: float = 4.0,
         picture_dir: Path | None = None,
         mitigations: Sequence[Mitigation] | None = None,
+        keeping: Keeping | None = None,
     ) -> None:
         # Textual's filter for NO_COLOR removes colours only when it believes in native ANSI; otherwise it sends greys
         without_colour = "NO_COLOR" in os.environ
@@ -132,6 +135,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
             *(self.stalls, self.mitigations, self.transport, self.keys),
         )
         self.begin_transport()
+        self.begin_keeping(keeping)
 
     @property
     def terminal(self) -> TerminalDriver | None:
@@ -173,7 +177,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
     async def _consume(self) -> None:
         """Fold every frame; draw the first one at once."""
         async for frame in self.source.frames():
-            self.now.fold(frame)
+            self.now.fold(self.kept(frame))
             self._fresh = True
             if not self._drawn_once:
                 self.draw()
@@ -201,6 +205,8 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
         self._count_sent(terminal)
         rows = self.nodes.row_count()
         self.tell_place()
+        if self.recorder is not None:
+            self._say_mode()
         for panel in self.panels:
             if panel.display or panel is self.nodes:
                 panel.show(self.session)
@@ -336,10 +342,13 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
 
     def open_mitigation(self, mitigation: Mitigation, suggested: str | None = None) -> None:
         """Its dialog, with the suggested value chosen (not applied)."""
-        dialog = MitigationDialog(mitigation, self.session, self.source.read_only, suggested)
+        dialog = MitigationDialog(mitigation, self.session, self.refused, suggested)
         self.push_screen(dialog, lambda request: self._ask(request) if request is not None else None)
 
     def _ask(self, request: Request) -> None:
+        if self.player not in (None, self.source):
+            self.notify(self.refused or "", severity="warning", timeout=4, markup=False)
+            return
         self.run_worker(self._carry_out(request), group="requests")
 
     async def _carry_out(self, request: Request) -> None:
@@ -363,6 +372,7 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
     def _say_mode(self) -> None:
         modes = {
             self.when: bool(self.when),
+            self.recording_state: bool(self.recording_state),
             "PAUSED": self.paused,
             "low-bandwidth": self._link.low_bandwidth,
             "putting everything back": self._leaving,
@@ -397,8 +407,10 @@ class WlatApp(ViewKeys, TransportKeys, StallKeys, TracingKeys, OrderedKeys, App[
             self.run_worker(self._leave(status), group="leaving", exit_on_error=True)
 
     async def _leave(self, status: int) -> None:
+        await self.stop_transport()
         # bounded: the keeper restores on its own when we are gone (end of its pipe)
         await asyncio.wait({asyncio.ensure_future(self.source.close())}, timeout=_CLOSE_S)
+        await self.stop_keeping()
         if self.terminal is not None:
             await self.terminal.settle(_SETTLE_S)
         self.exit(status)

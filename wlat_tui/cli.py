@@ -15,7 +15,7 @@ import click
 
 from wlat_tui import __version__
 from wlat_tui.config import ConfigError, config_path, load_config
-from wlat_tui.options import screen_options, source_options, stall_options
+from wlat_tui.options import record_options, screen_options, source_options, stall_options
 
 COMMANDS = {
     "anonymize": "wlat_tui.commands.anonymize:anonymize",
@@ -100,6 +100,7 @@ def apply_config(ctx: click.Context, param: click.Parameter, value: str | None) 
 @source_options
 @stall_options
 @screen_options
+@record_options
 @click.pass_context
 def cli(ctx: click.Context, /, **options: Any) -> int | None:
     """Watch the worst write() of this host live, next to how far each NUMA node is from its watermarks.

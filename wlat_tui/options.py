@@ -205,3 +205,39 @@ def followers_for(options: Mapping[str, Any], tell: Callable[[str], None]) -> tu
     if options["stop_after"] is not None:
         followers.append(StopAfter(options["stop_after"]))
     return tuple(followers)
+
+
+_RECORD_OPTIONS = (
+    click.option(
+        "--record",
+        "record_to",
+        is_flag=False,
+        flag_value="",
+        default=None,
+        metavar="[FILE]",
+        help="Record from the start, into FILE or one named by host and time (r does it later).",
+    ),
+    click.option(
+        "--flight",
+        "flight_ns",
+        type=DURATION,
+        default="30m",
+        show_default=True,
+        help="Keep so much in memory, to look back at (,) and to write out (f); 0s: nothing.",
+    ),
+    click.option(
+        "--flight-above",
+        "flight_above_ns",
+        type=DURATION,
+        default=None,
+        metavar="TIME",
+        help="Write it out by itself when a write takes longer than this.",
+    ),
+)
+
+
+def record_options(command: _Command) -> _Command:
+    """What is kept of a live run."""
+    for option in reversed(_RECORD_OPTIONS):
+        command = option(command)
+    return command

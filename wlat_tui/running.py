@@ -11,6 +11,7 @@ import click
 
 from wlat_tui.app import WlatApp
 from wlat_tui.followers import Follower
+from wlat_tui.keys.record import Keeping
 from wlat_tui.model.session import Session
 from wlat_tui.sources import Source
 
@@ -23,6 +24,7 @@ def run(
     theme: str | None = None,
     refresh_hz: float = 4.0,
     mouse: bool | None = None,
+    keeping: Keeping | None = None,
     followers: Callable[[Callable[[str], None]], tuple[Follower, ...]] = lambda _tell: (),
     ended: Callable[[Session, str], None] = lambda _session, _reason: None,
 ) -> int:
@@ -32,9 +34,9 @@ def run(
     screen is gone when one of them ended it, with what was seen and the reason.
 
     ``mouse=None``: on, except over SSH, where re-attached terminals send half a mouse report that crashes Textual (issue 6668).
-    Raises click.UsageError for an unknown theme.
+    Raises click.UsageError for an unknown theme, SessionError when what is to be recorded cannot be.
     """
-    app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz)
+    app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz, keeping=keeping)
     app.followers = followers(lambda text: app.notify(text, severity="warning", timeout=10, markup=False))
     if theme is not None:
         if theme not in app.available_themes:
@@ -52,7 +54,7 @@ def run(
         try:
             status = await app.run_async(mouse=with_mouse)
         finally:
-            await asyncio.gather(source.close(), *(follower.close() for follower in app.followers))
+            await asyncio.gather(source.close(), app.stop_keeping(), *(follower.close() for follower in app.followers))
         return (app.return_code or 0) if status is None else status
 
     status = asyncio.run(main())

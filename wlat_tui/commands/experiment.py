@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from wlat_tui.commands.live import check_directory, choose_source, read_settings
-from wlat_tui.commands.record import default_path, facts
+from wlat_tui.commands.record import facts
 from wlat_tui.commands.stopping import until_stopped
 from wlat_tui.compare.comparison import compare
 from wlat_tui.compare.spans import experiment_sides, read_side
@@ -24,6 +24,7 @@ from wlat_tui.experiment.run import Experiment, ExperimentError, orders
 from wlat_tui.frame import Span
 from wlat_tui.loads import LoadError
 from wlat_tui.options import DURATION, source_options
+from wlat_tui.sessions.names import default_path
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import SessionError

@@ -121,6 +121,24 @@ def need_terminal(what: str, instead: str, ctx: click.Context | None = None) -> 
         raise click.UsageError(f"{what} needs a terminal on stdin and stdout (for scripts: {instead})", ctx)
 
 
+def keeping_for(options: Mapping[str, Any], source: Source) -> Any:
+    """What is kept of the run (`wlat_tui.keys.record.Keeping`)."""
+    from wlat_tui.commands.record import facts
+    from wlat_tui.keys.record import Keeping
+    from wlat_tui.sessions.names import default_path
+
+    asked = options["record_to"]
+    path = None if asked is None else Path(asked) if asked else default_path()
+    place = (path or Path("x")).absolute().parent
+    return Keeping(
+        record=path,
+        facts=facts(options, source),
+        durable=options["demo"] or not place.is_dir() or os.stat(place).st_dev != os.stat(options["directory"]).st_dev,
+        past_ns=options["flight_ns"],
+        flight_above_ns=options["flight_above_ns"],
+    )
+
+
 def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
     """Open the live screen; returns the exit status."""
     need_terminal("the live screen", "'wlat doctor --json', 'wlat topology --json'", ctx)
@@ -128,17 +146,24 @@ def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
     source = choose_source(options, read_settings(options))
     from wlat_tui.followers.stop_after import caught
     from wlat_tui.running import run
+    from wlat_tui.sessions.schema import SessionError
 
-    status = run(
-        source,
-        low_bandwidth=options["low_bandwidth"],
-        ascii_only=options["ascii_only"],
-        theme=options["theme"],
-        refresh_hz=options["refresh_hz"],
-        mouse=options["mouse"],
-        followers=partial(followers_for, options),
-        ended=lambda session, reason: click.echo("\n".join([f"{reason} in {format_ns(session.elapsed_ns)}", *caught(session)])),
-    )
+    try:
+        status = run(
+            source,
+            keeping=keeping_for(options, source),
+            low_bandwidth=options["low_bandwidth"],
+            ascii_only=options["ascii_only"],
+            theme=options["theme"],
+            refresh_hz=options["refresh_hz"],
+            mouse=options["mouse"],
+            followers=partial(followers_for, options),
+            ended=lambda session, reason: click.echo(
+                "\n".join([f"{reason} in {format_ns(session.elapsed_ns)}", *caught(session)])
+            ),
+        )
+    except SessionError as error:
+        raise click.UsageError(str(error)) from error
     if source.farewell is not None:
         raise click.ClickException(source.farewell)
     return status

@@ -22,6 +22,7 @@ from wlat_tui.followers.stop_after import caught
 from wlat_tui.frame import Frame, Span
 from wlat_tui.model.session import Session
 from wlat_tui.options import DURATION, followers_for, source_options, stall_options
+from wlat_tui.sessions.names import default_path
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sources import Source
@@ -131,12 +132,6 @@ def facts(options: Mapping[str, Any], source: Source) -> dict[str, object]:
         "started": {"wall_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()},
         "options": given,
     }
-
-
-def default_path() -> Path:
-    """A name that sorts by time and says whose it is."""
-    host = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in platform.node()) or "host"
-    return Path(f"wlat-{host}-{time.strftime('%Y%m%d-%H%M%S')}.wlat")
 
 
 def summary(session: Session, recorder: Recorder, why: str) -> list[str]:

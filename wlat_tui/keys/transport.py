@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from wlat_tui.screens.ask import AskDialog
 from wlat_tui.sessions.moment import parse_moment
 from wlat_tui.sessions.past import growing, session_at
 from wlat_tui.sessions.places import Cell, mark_beside, overview, stall_beside, worst_frame
+from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sources import Source
@@ -39,13 +41,19 @@ class TransportKeys(App[int]):
 
     KEYS = [
         Binding("W", "worst", "Worst", tooltip="Recording: go to the worst write of all"),
-        Binding("comma", "step(-1)", "Step back", tooltip="Recording: one frame back"),
+        Binding(
+            "comma",
+            "step(-1)",
+            "Step back",
+            tooltip="One frame back; live: look back at what is kept in memory, measuring goes on",
+        ),
         Binding("full_stop", "step(1)", "Step on", tooltip="Recording: one frame on"),
         Binding("less_than_sign", "speed(-1)", "Slower", tooltip="Recording: play slower, down to 0.25x"),
         Binding("greater_than_sign", "speed(1)", "Faster", tooltip="Recording: play faster, up to 60x"),
         Binding("apostrophe", "mark_beside(1)", "Next mark", tooltip="Recording: go to the next mark (a toggle, a note)"),
         Binding("quotation_mark", "mark_beside(-1)", "Previous mark", tooltip="Recording: go to the previous mark"),
         Binding("at", "go_to", "Go to a time", tooltip="Recording: go to a time, such as 03:00:05 or 90s"),
+        Binding("L", "look_at_now", "Now", tooltip="Live: back from the past to what happens now"),
     ]
 
     session: Session
@@ -54,10 +62,15 @@ class TransportKeys(App[int]):
     source: Source
     player: ReplaySource | None
     """What plays a recording; None while the screen shows what the source says now."""
+    past: Recorder | None
+    """What keeps the last minutes of a live screen in memory; None: nothing is kept."""
     transport: TransportPanel
     latency: LatencyPanel
     _fresh: bool
     _refining: Worker[None] | None
+
+    def _arrange(self) -> None:
+        raise NotImplementedError
 
     def draw(self) -> None:
         raise NotImplementedError
@@ -71,10 +84,15 @@ class TransportKeys(App[int]):
         self._refining = None
         self._overview: tuple[object, tuple[Cell, ...]] = (None, ())
         self._stall_total = 0
+        self.past = None
         if self.player is not None:
-            counted = self.player.recording.row("SELECT sum(stalls) FROM frame")
-            self._stall_total = int(counted[0] or 0) if counted else 0
+            self._count_stalls(self.player.recording)
             self.tell_place()
+
+    def _count_stalls(self, recording: Recording) -> None:
+        counted = recording.row("SELECT sum(stalls) FROM frame")
+        before = recording.start and session_at(recording, recording.start).stall_count
+        self._stall_total = int(counted[0] or 0) + before if counted else before
 
     def start_transport(self) -> None:
         """Call once, when the screen is there: shows the first moment, also of a recording that begins paused."""
@@ -84,7 +102,61 @@ class TransportKeys(App[int]):
     @property
     def when(self) -> str:
         """For the status line: that this is not now."""
-        return "REPLAY" if self.player is not None else ""
+        return "" if self.player is None else "REPLAY" if self.player is self.source else "PAST, L goes back to now"
+
+    @property
+    def refused(self) -> str | None:
+        """Why nothing can be changed from what is shown."""
+        return "this is the past: L goes back to now" if self.player not in (None, self.source) else self.source.read_only
+
+    async def _look_back(self) -> ReplaySource | None:
+        """What plays, begun when it is not there yet: what is kept in memory as it is now."""
+        if self.player is not None or self.past is None:
+            return self.player
+        try:
+            recording = Recording.copied(await asyncio.to_thread(self.past.copy), "what is kept in memory")
+        except (sqlite3.Error, SessionError) as error:
+            self.notify(f"The past cannot be shown: {error}", severity="error", timeout=10, markup=False)
+            return None
+        if self.player is not None or len(recording) <= recording.start:
+            recording.close()
+            return self.player
+        self.player = player = ReplaySource(recording, stay_open=True)
+        player.pause()
+        player.go_on_at(len(recording))
+        self._count_stalls(recording)
+        self.run_worker(self._play_past(player), group="past")
+        self.tell_place()
+        self._arrange()
+        self._say_mode()
+        return player
+
+    async def stop_transport(self) -> None:
+        """End what moves in a recording; nothing reads it any more then. Idempotent."""
+        if self._refining is not None:
+            self._refining.cancel()
+        if self.player is not None and self.player is not self.source:
+            await self.player.close()
+
+    async def _play_past(self, player: ReplaySource) -> None:
+        async for frame in player.frames():
+            if self.player is not player:
+                return
+            if self.session is not self.now:
+                self.session.fold(frame)
+                self._fresh = True
+
+    async def action_look_at_now(self) -> None:
+        player = self.player
+        if player is None or player is self.source:
+            return
+        await self.stop_transport()
+        self.player = None
+        self.session, self._fresh = self.now, True
+        self.tell_place()
+        self._arrange()
+        self._say_mode()
+        self.draw()
 
     def tell_place(self) -> None:
         """Tell the bar where one is."""
@@ -125,7 +197,7 @@ class TransportKeys(App[int]):
         player = self.player
         if player is None:
             return
-        number = max(0, min(number, len(player.recording) - 1))
+        number = max(player.recording.start, min(number, len(player.recording) - 1))
         try:
             session = session_at(player.recording, number)
         except (SessionError, IndexError) as error:
@@ -140,7 +212,7 @@ class TransportKeys(App[int]):
         self._refining = self.run_worker(self._refine(player, number), group="refining")
 
     def _show_session(self, session: Session) -> None:
-        if self.session is self.now:
+        if self.player is self.source:
             self.now = session
         self.session = session
         self._fresh = True
@@ -162,29 +234,29 @@ class TransportKeys(App[int]):
             number = max(number, player.number - 1)
             await asyncio.sleep(REST_S)
 
-    def _stop(self) -> ReplaySource | None:
+    async def _stop(self) -> ReplaySource | None:
         """Somebody who jumps wants to look, not to be carried on."""
-        player = self.player
+        player = await self._look_back()
         if player is None:
-            self.notify("This moves in a recording: 'wlat replay FILE' shows one", timeout=4, markup=False)
+            self.notify("There is no past to go to: nothing is kept in memory (--past 0)", timeout=4, markup=False)
             return None
         player.pause()
         return player
 
-    def action_step(self, frames: int) -> None:
-        player = self._stop()
+    async def action_step(self, frames: int) -> None:
+        player = await self._stop()
         if player is None:
             return
-        if frames > 0:
+        if frames > 0 and not player.ended:
             player.step(frames)
             self._show_place()
         else:
             self.jump(player.number - 2)
 
-    def action_speed(self, step: int) -> None:
-        player = self.player
+    async def action_speed(self, step: int) -> None:
+        player = await self._look_back()
         if player is None:
-            self._stop()
+            await self._stop()
             return
         faster = [speed for speed in SPEEDS if (speed > player.speed if step > 0 else speed < player.speed)]
         if faster:
@@ -194,18 +266,19 @@ class TransportKeys(App[int]):
     def go_to_stall(self, step: int) -> bool:
         if self.player is None:
             return False
-        self._go(lambda recording, number: stall_beside(recording, number, step), "There is no stall on that side of here")
+        otherwise = "There is no stall on that side of here"
+        self.run_worker(self._go(lambda recording, number: stall_beside(recording, number, step), otherwise), group="going")
         return True
 
-    def action_mark_beside(self, step: int) -> None:
-        self._go(lambda recording, number: mark_beside(recording, number, step), "There is no mark on that side of here")
+    async def action_mark_beside(self, step: int) -> None:
+        await self._go(lambda recording, number: mark_beside(recording, number, step), "There is no mark on that side of here")
 
-    def action_worst(self) -> None:
+    async def action_worst(self) -> None:
         span: Span = self.latency.span
-        self._go(lambda recording, _: worst_frame(recording, span), "No write has finished in it")
+        await self._go(lambda recording, _: worst_frame(recording, span), "No write has finished in it")
 
-    def action_go_to(self) -> None:
-        player = self._stop()
+    async def action_go_to(self) -> None:
+        player = await self._stop()
         if player is None:
             return
 
@@ -222,8 +295,8 @@ class TransportKeys(App[int]):
 
         self.push_screen(AskDialog("Go to", "90s or 10m since the start, 03:00:05, 2025-06-02T03:00:05", refuse), go)
 
-    def _go(self, find: Callable[[Recording, int], int | None], otherwise: str) -> None:
-        player = self._stop()
+    async def _go(self, find: Callable[[Recording, int], int | None], otherwise: str) -> None:
+        player = await self._stop()
         if player is None:
             return
         try:

@@ -39,11 +39,11 @@ def session_at(recording: Recording, number: int, lead_ns: int = LEAD_NS) -> Ses
 
 def growing(recording: Recording, number: int, lead_ns: int = LEAD_NS) -> Iterator[Session]:
     """The same, frame by frame: whoever has other things to do stops in between. Raises SessionError."""
-    if not 0 <= number < len(recording):
+    if not recording.start <= number < len(recording):
         return
     at_ns = recording.row("SELECT begin_ns FROM frame WHERE number = ?", (number,))
     first = 0 if at_ns is None else recording.block_before(recording.number_at(int(at_ns[0]) - lead_ns))
-    first = min(first, recording.digested)
+    first = min(max(first, recording.block_before(recording.start)), recording.digested)
     session = Session.resumed(RecordedPast(recording, first)) if first else Session()
     for frame in _from(recording, first, number + 1):
         session.fold(frame)

@@ -25,7 +25,9 @@ def stall_beside(recording: Recording, number: int, step: int) -> int | None:
     if step > 0:
         row = recording.row("SELECT frame FROM stall WHERE frame > ? ORDER BY frame LIMIT 1", (number,))
     else:
-        row = recording.row("SELECT frame FROM stall WHERE frame < ? ORDER BY frame DESC LIMIT 1", (number,))
+        row = recording.row(
+            "SELECT frame FROM stall WHERE frame < ? AND frame >= ? ORDER BY frame DESC LIMIT 1", (number, recording.start)
+        )
     return None if row is None else int(row[0])
 
 
@@ -34,7 +36,9 @@ def mark_beside(recording: Recording, number: int, step: int) -> int | None:
     if step > 0:
         row = recording.row("SELECT frame FROM mark WHERE frame > ? ORDER BY frame LIMIT 1", (number,))
     else:
-        row = recording.row("SELECT frame FROM mark WHERE frame < ? ORDER BY frame DESC LIMIT 1", (number,))
+        row = recording.row(
+            "SELECT frame FROM mark WHERE frame < ? AND frame >= ? ORDER BY frame DESC LIMIT 1", (number, recording.start)
+        )
     return None if row is None else int(row[0])
 
 
@@ -44,7 +48,9 @@ def worst_frame(recording: Recording, span: Span) -> int | None:
     found: list[tuple[int, int]] = []
     digested = recording.digested
     block = recording.row(
-        f"SELECT first, frames FROM digest WHERE most_{name} IS NOT NULL ORDER BY most_{name} >> 2 DESC, first LIMIT 1"
+        f"SELECT first, frames FROM digest WHERE most_{name} IS NOT NULL AND first >= ?"
+        f" ORDER BY most_{name} >> 2 DESC, first LIMIT 1",
+        (recording.start,),
     )
     for begin, end in ((digested, len(recording)), (block[0], block[0] + block[1]) if block else (0, 0)):
         row = recording.row(
@@ -66,7 +72,7 @@ def overview(recording: Recording, span: Span, count: int) -> list[Cell]:
     name, total, digested = span.name.lower(), len(recording), recording.digested
     if total > MOST_FRAMES:
         queries = [
-            (f"SELECT min(end_ns), max(most_{name} >> 2) FROM digest WHERE first >= ?", 0),
+            (f"SELECT min(end_ns), max(most_{name} >> 2) FROM digest WHERE first >= ?", recording.start),
             (f"SELECT min(end_ns), max(worst_{name}_ns) FROM frame WHERE number >= ?", digested),
         ]
     else:
@@ -80,6 +86,6 @@ def overview(recording: Recording, span: Span, count: int) -> list[Cell]:
             worst[cell] = max(filter(None, (worst[cell], most)), default=None)
     marked = {
         min(count - 1, max(0, (at_ns - begin_ns) * count // length_ns))
-        for (at_ns,) in recording.rows("SELECT DISTINCT at_ns FROM mark LIMIT 10000")
+        for (at_ns,) in recording.rows("SELECT DISTINCT at_ns FROM mark WHERE at_ns >= ? LIMIT 10000", (begin_ns,))
     }
     return [Cell(ns, i in marked) for i, ns in enumerate(worst)]

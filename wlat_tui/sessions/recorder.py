@@ -19,6 +19,7 @@ APPEND_EVERY_S = 1.0
 QUEUE_FRAMES = 600
 """Held while the disk is full or slow: two minutes at the default tick. More are counted as lost, and the recording says so."""
 LOSS = "unrecorded_frames"
+ROLL_UP_EVERY_NS = 30_000_000_000
 
 
 class Recorder:
@@ -26,19 +27,34 @@ class Recorder:
 
     Args:
         path, facts, durable: as for `Store`.
+        keep_ns: older frames are rolled up (`keeping.py`); None: never.
+        most_bytes: the same as soon as the file is larger; None: never.
         exact: record everything as it came; else as `thrift.py` says, in about a third of the room.
 
     Raises:
         SessionError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, facts: Mapping[str, object], *, durable: bool, exact: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        facts: Mapping[str, object],
+        *,
+        durable: bool,
+        exact: bool = False,
+        keep_ns: int | None = None,
+        most_bytes: int | None = None,
+    ) -> None:
         self.path = path
         self.problem: str | None = None
         """Why nothing is being written just now (one sentence); None when all is well."""
         self.lost = 0
         """Frames that could not be kept, since the start."""
         self._untold = 0
+        self._keep_ns, self._most_bytes = keep_ns, most_bytes
+        self._rolled_up_ns = 0
+        self._now_ns = 0
+        self._using = threading.Lock()
         self._thrift = None if exact else Thrift()
         coarsen = None if self._thrift is None else self._thrift.coarsened
         self._store = Store(path, {**facts, "compact": not exact}, durable=durable, coarsen=coarsen)
@@ -52,6 +68,13 @@ class Recorder:
     def frames(self) -> int:
         """Frames safely in the file."""
         return self._store.frames
+
+    @property
+    def file_bytes(self) -> int:
+        """What the file takes now, with its -wal; 0 in memory."""
+        if self.path is None:
+            return 0
+        return sum(path.stat().st_size for path in (self.path, Path(f"{self.path}-wal")) if path.exists())
 
     def take(self, frame: Frame) -> None:
         """Record this frame, or count it as lost when there is no room; never waits."""
@@ -100,15 +123,49 @@ class Recorder:
                 batch += self._drain()
             before = self._store.frames
             try:
-                self._store.append(batch)
+                with self._using:
+                    self._store.append(batch)
+                    self._now_ns = batch[-1].end_ns if batch else self._now_ns
+                    self._roll_up()
             except sqlite3.Error as error:
-                self.problem = f"recording to {self.path} is paused: {error}"
+                self.problem = f"recording to {self.path or 'memory'} is paused: {error}"
                 batch = batch[self._store.frames - before :]
             else:
                 batch, self.problem = self._drain() if closing else [], None
             if closing and (not batch or self.problem is not None):
                 self._count_left(batch)
                 return
+
+    def _roll_up(self) -> None:
+        """Once in a while: what is dropped goes by whole blocks."""
+        if self._now_ns - self._rolled_up_ns < ROLL_UP_EVERY_NS:
+            return
+        self._rolled_up_ns = self._now_ns
+        if self._keep_ns is not None:
+            self._store.forget_before(self._now_ns - self._keep_ns)
+        if self._most_bytes is not None and (used := self._store.used_bytes) > self._most_bytes:
+            begin_ns = self._store.begin_ns
+            if begin_ns is not None:  # a tenth more than what is too much, so that it does not come back at once
+                share = min(0.9, 1.1 - self._most_bytes / used)
+                self._store.forget_before(begin_ns + round((self._now_ns - begin_ns) * share))
+
+    def copy(self) -> sqlite3.Connection:
+        """What is recorded so far, in memory, for any thread. Waits for an append to end. Raises sqlite3.Error."""
+        with self._using:
+            other = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._store.copy_to(other)
+            return other
+
+    def save(self, path: Path, reason: str) -> None:
+        """What is recorded so far, as a closed file that did not exist.
+
+        Raises:
+            SessionError: it cannot be made.
+            sqlite3.Error: it cannot be written; it is removed then.
+        """
+        with self._using:
+            facts = {"ended": {"wall_ns": time.time_ns(), "reason": reason, "lost_frames": self.lost}}
+            self._store.save(path, {**facts, "frames": self._store.frames})
 
     def _drain(self) -> list[Frame]:
         frames: list[Frame] = []

@@ -19,7 +19,7 @@ from wlat_tui.sessions.blocks import read_head, unpack_block
 from wlat_tui.sessions.columns import Damaged
 from wlat_tui.sessions.digests import Digester, digest_rows
 from wlat_tui.sessions.migrations import migrate
-from wlat_tui.sessions.schema import APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, TABLES, SessionError
+from wlat_tui.sessions.schema import APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, TABLES, VERSION, SessionError
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
@@ -39,12 +39,7 @@ class Recording:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.notices: list[str] = []
-        """What the user should know about the file, in sentences."""
-        self._unpacked: OrderedDict[bytes, list[Frame]] = OrderedDict()
-        self._sections: dict[tuple[str, int], Any] = {}
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._begin(path)
         self.version = read_version(path)
         """1000 * major + minor."""
         if self.version // 1000 > MAJOR:
@@ -60,6 +55,25 @@ class Recording:
         except SessionError:
             self.close()
             raise
+
+    def _begin(self, path: Path) -> None:
+        self.path = path
+        self.notices: list[str] = []
+        """What the user should know about the file, in sentences."""
+        self._unpacked: OrderedDict[bytes, list[Frame]] = OrderedDict()
+        self._sections: dict[tuple[str, int], Any] = {}
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+
+    @classmethod
+    def copied(cls, database: sqlite3.Connection, name: str) -> Self:
+        """A recording that stands in memory; closed with it."""
+        recording = cls.__new__(cls)
+        recording._begin(Path(name))
+        recording.version = VERSION
+        recording._db = database
+        recording.has_classes = True
+        recording.facts = recording._ask(recording._read_facts)
+        return recording
 
     def __enter__(self) -> Self:
         return self
@@ -104,12 +118,18 @@ class Recording:
     @property
     def span_ns(self) -> tuple[int, int] | None:
         """Begin of the first and end of the last frame; None when there is none."""
-        begin_ns = self.row("SELECT begin_ns FROM block ORDER BY first LIMIT 1")
+        begin_ns = self.row("SELECT begin_ns FROM frame ORDER BY number LIMIT 1")
         end_ns = self.row("SELECT end_ns FROM block ORDER BY first DESC LIMIT 1")
         return None if begin_ns is None or end_ns is None else (int(begin_ns[0]), int(end_ns[0]))
 
+    @property
+    def start(self) -> int:
+        """Number of the first frame; above 0 where old ones were rolled up (`keeping.py`)."""
+        row = self.row("SELECT number FROM frame ORDER BY number LIMIT 1")
+        return 0 if row is None else int(row[0])
+
     def __len__(self) -> int:
-        """Number of frames."""
+        """Number of frames ever recorded: the number after the last one's."""
         last = self.row("SELECT first + frames FROM block ORDER BY first DESC LIMIT 1")
         return 0 if last is None else int(last[0])
 
@@ -132,6 +152,7 @@ class Recording:
         found = self.row("SELECT first FROM block WHERE end_ns > ? ORDER BY end_ns LIMIT 1", (at_ns,))
         if found is None:
             return len(self)
+        found = max(found[0], self.start), 0
         row = self.row("SELECT number FROM frame WHERE number >= ? AND end_ns > ? ORDER BY number LIMIT 1", (found[0], at_ns))
         if row is None:
             raise self.damaged(f"there is no row for frame {found[0]}")
@@ -150,7 +171,7 @@ class Recording:
 
     def frames(self, first: int = 0, end: int | None = None) -> Iterator[Frame]:
         """Frames by number, from *first* to before *end*, a few blocks in memory at a time."""
-        number = first
+        number = max(first, self.start)
         while end is None or number < end:
             # one query per block: a recording that goes on puts small blocks together behind our back
             start, frames = self._block(number)

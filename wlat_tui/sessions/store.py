@@ -7,11 +7,13 @@ import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from wlat_tui.frame import Frame, KnobState
 from wlat_tui.sessions.blocks import pack_block
 from wlat_tui.sessions.digests import TOTAL_EVERY, Digester, digest_rows
+from wlat_tui.sessions.keeping import forget_before
 from wlat_tui.sessions.rows import Row, rows_of
 from wlat_tui.sessions.schema import APPLICATION_ID, SCHEMA, SECTIONS, VERSION, SessionError
 
@@ -31,7 +33,7 @@ class Store:
     the file is small all the same.
 
     Args:
-        path: must not exist yet; made with mode 0600.
+        path: must not exist yet; made with mode 0600. None: in memory only.
         facts: for the table ``header``.
         durable: survive a power cut too, by an fsync per append. Without, a power cut may take the last minute (the file still
             opens): an fsync makes the journal commit, which is the kind of thing that stalls a writer on the same filesystem.
@@ -44,7 +46,7 @@ class Store:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         facts: Mapping[str, object],
         *,
         durable: bool,
@@ -61,9 +63,10 @@ class Store:
         self._second = -1
         self._digester = Digester()
         self._blocks = 0
-        _create(path)
+        if path is not None:
+            _create(path)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
             self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self._db.execute(f"PRAGMA user_version = {VERSION}")
             self._db.executescript(f"BEGIN; {SCHEMA}; COMMIT;")
@@ -72,13 +75,13 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         except sqlite3.Error as error:
-            path.unlink(missing_ok=True)
+            if path is not None:
+                path.unlink(missing_ok=True)
             raise SessionError(f"{path} cannot be made: {error}") from error
 
     def put_facts(self, facts: Mapping[str, object]) -> None:
         """Set rows of the table ``header``. Raises sqlite3.Error."""
-        rows = [(key, json.dumps(value)) for key, value in facts.items()]
-        self._db.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
+        _put_facts(self._db, facts)
 
     def append(self, frames: Sequence[Frame]) -> None:
         """Write frames, all or none.
@@ -139,6 +142,49 @@ class Store:
         row = (first, len(frames), frames[0].begin_ns, frames[-1].end_ns, json.dumps(carried), data)
         self._db.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)", row)
 
+    def copy_to(self, other: sqlite3.Connection) -> None:
+        """Everything appended so far, as a closed recording. Raises sqlite3.Error."""
+        self._db.backup(other)
+        other.execute("PRAGMA journal_mode = DELETE")
+
+    def save(self, path: Path, facts: Mapping[str, object]) -> None:
+        """The same as a new file, with these rows in its ``header``.
+
+        Raises:
+            SessionError: it cannot be made.
+            sqlite3.Error: it cannot be written; nothing is left of it.
+        """
+        _create(path)
+        try:
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                self.copy_to(other)
+                _put_facts(other, facts)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    @property
+    def used_bytes(self) -> int:
+        """Of the file, without pages that are free again."""
+        (pages,), (free,), (size,) = (
+            self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (int(pages) - int(free)) * int(size)
+
+    @property
+    def begin_ns(self) -> int | None:
+        """When the first frame that is still whole began."""
+        row = self._db.execute("SELECT begin_ns FROM frame ORDER BY number LIMIT 1").fetchone()
+        return None if row is None else int(row[0])
+
+    def forget_before(self, at_ns: int) -> None:
+        """Drop the frames of blocks that ended before this moment; what they added up to, stalls and marks stay (`keeping.py`).
+
+        Raises:
+            sqlite3.Error: nothing was dropped.
+        """
+        forget_before(self._db, at_ns)
+
     def close(self, facts: Mapping[str, object] | None = None) -> str | None:
         """Pack what is still open, fold the -wal in and leave one plain file; the file stays readable when that fails.
 
@@ -156,10 +202,16 @@ class Store:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            return f"{self.path} could not be closed as one file ({error}): keep {self.path.name}-wal beside it"
+            name = "the memory" if self.path is None else self.path.name
+            return f"{name} could not be closed as one file ({error}): keep {name}-wal beside it"
         finally:
             self._db.close()
         return None
+
+
+def _put_facts(db: sqlite3.Connection, facts: Mapping[str, object]) -> None:
+    rows = [(key, json.dumps(value)) for key, value in facts.items()]
+    db.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
 
 
 def _create(path: Path) -> None:
