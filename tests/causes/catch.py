@@ -59,8 +59,8 @@ class Caught:
         return sum(map(self.names_load, self.right))
 
     def names_load(self, stall: Explained) -> bool:
-        """Whether the longest phase of the stall's cause names a process of the load."""
-        by = stall.verdict.main.by
+        """Whether the stall names a process of the load: who had the CPU, or who was seen reading, syncing, dirtying."""
+        by = stall.culprit
         return by is not None and by.pid in self.pids
 
 

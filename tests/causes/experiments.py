@@ -198,7 +198,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         quick=True,
     ),
     Experiment("second writer, xfs", ("inode_rwsem",), at_files("second_writer"), Disk("xfs"), settings(threshold_ns=MS // 4)),
-    Experiment("second writer, btrfs", ("inode_rwsem",), at_files("second_writer"), Disk("btrfs")),
     Experiment(
         "fsync storm, small journal",
         JOURNAL,
@@ -289,6 +288,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         Disk(),
         settings(write_bytes=16384, interval_ns=500_000, threshold_ns=60_000),
         pinned=True,
+        by_load=True,
         host_wide="holds the host's zone locks while it runs",
     ),
     Experiment(
@@ -298,6 +298,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         Disk(),
         settings(write_bytes=16384, interval_ns=500_000, threshold_ns=60_000),
         pinned=True,
+        by_load=True,
         host_wide="holds the host's zone locks while it runs",
     ),
     Experiment(
@@ -306,6 +307,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         in_directory("partial_slabs", 768 * MIB),
         Disk(size_bytes=2048 * MIB, mkfs=("-b", "1024")),
         settings(write_bytes=4096, interval_ns=100_000, threshold_ns=80_000),
+        by_load=True,
         host_wide="holds the host's slab locks while it runs",
     ),
 )

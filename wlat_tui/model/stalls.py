@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wlat_tui.causes import COUNTERS, Advice, Cause, Circumstances, NodeAround, Verdict, cause_named, explain
-from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, TraceLevel
+from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Thread, TraceLevel
 from wlat_tui.frame import Frame, Pressure, Write
 from wlat_tui.model.nodes import NodeState
 
@@ -60,6 +60,12 @@ class Explained:
         """Who most likely caused it: a disturbance that goes with the cause and overlapped it; None: nobody was seen."""
         first = next(iter(self.circumstances.neighbours), None)
         return first if first is not None and blamed(self.cause, first) else None
+
+    @property
+    def culprit(self) -> Thread | None:
+        """Whom the trace names (who had the CPU), else the suspect; None: nobody is known."""
+        suspect = self.suspect
+        return self.verdict.main.by or (None if suspect is None else suspect.by)
 
     def advice(self) -> tuple[Advice, ...]:
         """What would help on this host as it was then, best first. Made anew at every call."""
@@ -193,7 +199,8 @@ class Stalls:
         write = waiting.write
         tracer = waiting.known.tracer
         traced = tracer is not None and tracer.level > TraceLevel.NOTHING
-        if trace is None and waiting.frames < (WAIT_FOR_SLOW_TRACE if traced else WAIT_FOR_TRACE):
+        if waiting.frames == 0 or (trace is None and waiting.frames < (WAIT_FOR_SLOW_TRACE if traced else WAIT_FOR_TRACE)):
+            # not in its own frame either: what others did meanwhile is known with the next one
             return None
         known, complete = self._circumstances(waiting, session)
         final = complete or waiting.frames >= WAIT_FOR_READINGS
