@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
@@ -23,6 +24,15 @@ def test_a_function_is_named_by_any_address_in_it() -> None:
     assert symbols.function(0xFFFFFFFF810001FF) == "alloc_buffer_head"
     assert symbols.function(0xFFFFFFFF81000010) == "_stext"
     assert symbols.function(0xFFFFFFFFC0000123) == "xfs_file_write_iter"
+
+
+def test_of_several_names_for_an_address_the_global_one_is_told_else_the_first_whatever_the_order() -> None:
+    lines = [b"20 t third", b"10 t local", b"10 T known", b"10 t other", b"20 t fourth", b"8 W weak"]
+    for order in itertools.permutations(range(len(lines))):
+        symbols = Kallsyms(lines[i] for i in order)
+        assert [symbols.function(address) for address in (8, 0x10, 0x1F)] == ["weak", "known", "known"]
+        assert symbols.function(0x20) == ("third" if order.index(0) < order.index(4) else "fourth")
+        assert list(symbols.addresses()) == [8, 0x10, 0x20]
 
 
 def test_what_no_symbol_is_near_to_stays_an_address() -> None:
