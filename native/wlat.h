@@ -228,6 +228,16 @@ uint64_t wl_histogram_total(const uint64_t *counts);
  * Fills service and wake counts[wl_bucket_count()]; runs for duration_ns. */
 int wl_bare_run(int dir_fd, const struct wl_settings *settings, uint64_t duration_ns, uint64_t *service_counts, uint64_t *wake_counts);
 
+/* A loaded BPF program that traces something. */
+struct wl_program {
+	uint32_t id, uid;
+	char name[16];
+	char target[64]; /* function or tracepoint it is attached to; empty where the kernel does not tell */
+};
+
+/* At most n of them; returns how many, or -errno (-EPERM without CAP_SYS_ADMIN). */
+int wl_programs(struct wl_program *programs, uint32_t n);
+
 /* Keep only what looking at other users' processes needs (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH). Called once what needs more is armed. */
 int wl_only_look(void);
 

@@ -25,7 +25,7 @@ from wlat_tui.evidence import Disturbance, Watch
 from wlat_tui.kernel.cpus import read_online_cpus
 from wlat_tui.watch.names import Names
 from wlat_tui.watch.native import Births, only_look
-from wlat_tui.watch.neighbours import Dirtiers, KernelThreads
+from wlat_tui.watch.neighbours import Dirtiers, KernelThreads, look_for_hooks
 from wlat_tui.watch.probes import WATCH_PROBES, WATCH_SYNCS, Probes
 from wlat_tui.watch.reads import Reads
 
@@ -184,6 +184,9 @@ class Watcher:
 
     def _arm(self, births_refused: str) -> tuple[Watch, ...]:
         fix = "wlat --sudo" if os.geteuid() != 0 else ""
+        # before our own probes are among them
+        hooks, found = look_for_hooks(time.monotonic_ns())
+        self._pending += found
         others = [Watch(NAMES, not births_refused, births_refused, fix if births_refused else "")]
         if self._probes is not None:
             others += self._probes.arm_printers(), self._probes.arm_syncs(self._wish.filesystem, self._wish.device)
@@ -191,7 +194,7 @@ class Watcher:
             others += (Watch(name, False, births_refused, fix) for name in (WATCH_PROBES, WATCH_SYNCS))
         watches = [*self._reads.arm(self._probes.printers if self._probes else ()), *others]
         disk = os.path.basename(os.path.realpath(f"/sys/dev/block/{self._wish.device}"))
-        return (*watches, self._dirtiers.arm(), self._threads.arm((disk,)))
+        return (*watches, self._dirtiers.arm(), self._threads.arm((disk,)), hooks)
 
     def _place(self) -> None:
         """Keep off the writer's CPUs, where there are others."""

@@ -24,8 +24,8 @@ _NOBODY = (0, 1, 2, None)
 """Parents that start everything and stand for nothing: the idle task, init, kthreadd, unknown."""
 _KINDS = ("read", "write", "preempted", "hook", "fsync", "cpu", "dirtied")
 """The one that is most surely at fault when it was seen beside a stall first."""
-_COUNTED = ("dirtied", "cpu")
-"""Known as sums over a second or so: that they overlap a stall says nothing."""
+_COUNTED = ("dirtied", "cpu", "hook")
+"""Known as sums over a second or so, or always there: that they overlap a stall says nothing."""
 HARM = {
     "slabinfo": "holds each slab cache's list_lock with interrupts off while it counts, buffer_head's too",
     "zoneinfo": "holds zone->lock with interrupts off while each zone is printed",
@@ -214,7 +214,7 @@ def sentence(suspect: Suspect, stall_count: int | None = None) -> str:
     """
     target = suspect.to_stop
     where = f" in {target.container}" if target.container else ""
-    named = f"{name_of(target)} (pid {target.pid}){where}"
+    named = f"{name_of(target)} (pid {target.pid}){where}" if target.pid else f"{name_of(target)}{where}"
     does = deed(suspect)
     if suspect.own:
         return f"wlat itself {does}."

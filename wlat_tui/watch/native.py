@@ -9,6 +9,7 @@ from typing import Any
 
 from wlat_tui._native import ffi as _ffi
 from wlat_tui._native import lib as _lib
+from wlat_tui.kernel.hooks import Hook
 
 ACCESS: int = _lib.WL_ACCESS
 MODIFY: int = _lib.WL_MODIFY
@@ -20,6 +21,7 @@ BY_HANDLE: int = _lib.WL_BY_HANDLE
 BY_CHILD: int = _lib.WL_BY_CHILD
 _TOUCHED = 1024
 _HITS = 8192
+_PROGRAMS = 1024
 
 
 def _check(result: int, attempt: str) -> int:
@@ -159,6 +161,15 @@ class Births:
 def open_tracefs() -> int:
     """A descriptor of tracefs's root: the mounted one, else one that is attached nowhere. Raises OSError."""
     return _check(_lib.wl_tracefs_open(), "tracefs")
+
+
+def bpf_programs() -> list[Hook]:
+    """Loaded BPF programs that trace something. Raises OSError: EPERM without CAP_SYS_ADMIN."""
+    array = _ffi.new("struct wl_program[]", _PROGRAMS)
+    count = _check(_lib.wl_programs(array, _PROGRAMS), "bpf")
+    return [
+        Hook("BPF", *(_ffi.string(text).decode(errors="replace") for text in (raw.name, raw.target))) for raw in array[0:count]
+    ]
 
 
 def only_look() -> None:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wlat_tui.evidence import Disturbance, Watch
+from wlat_tui.evidence import Disturbance, Thread, Watch
 from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.files import read_line, read_text
+from wlat_tui.kernel.hooks import read_kprobes
 from wlat_tui.kernel.mounts import parse_mountinfo
 from wlat_tui.watch.names import Names
+from wlat_tui.watch.native import bpf_programs
 
 PROCESSES_PER_ROUND = 150
 """Looked at in one round, about 15 us each; the busiest of the last rounds are in every one."""
@@ -23,6 +25,7 @@ NOTABLE_NS = 200_000
 """Run since the last look: kcompactd alone wakes twice a second to find nothing to do."""
 FDS_LOOKED_AT = 64
 WATCH_DIRTIERS = "who dirties pages on the target's filesystem"
+WATCH_HOOKS = "probes and BPF programs on the write path"
 WATCH_THREADS = "kswapd, kcompactd and the journal at work"
 _KERNEL_THREADS = re.compile(r"(kswapd|kcompactd)\d+|khugepaged|(jbd2|xfsaild)/(?P<device>.+)")
 
@@ -142,3 +145,18 @@ class KernelThreads:
                 found.append(Disturbance("cpu", name, by, since_ns, now_ns, 1, ran_ns - before_ns))
             self._threads[pid] = name, ran_ns, now_ns
         return found
+
+
+def look_for_hooks(now_ns: int, root: Path = ROOT) -> tuple[Watch, list[Disturbance]]:
+    """Probes and BPF programs of others that writes pass, as they are now: later it takes privileges that are given up."""
+    try:
+        hooks = [*bpf_programs(), *(read_kprobes(root) or ())]
+    except OSError as error:
+        fix = "" if os.geteuid() == 0 else "wlat --sudo"
+        return Watch(WATCH_HOOKS, False, f"loaded programs may not be listed: {error.strerror}", fix), []
+    found = {}
+    for hook in hooks:
+        if hook.on_write_path:
+            by = Thread(0, hook.name or hook.kind, f"{hook.kind} {hook.name}".strip())
+            found[hook] = Disturbance("hook", hook.target, by, now_ns, now_ns)
+    return Watch(WATCH_HOOKS, True), list(found.values())
