@@ -97,6 +97,7 @@ class Thread:
     container: str | None = None
     """The container or service it belongs to, from its cgroup; None: the host's own, or not known."""
     parent_pid: int | None = None
+    """Who started it; where that was only a step (``sh -c`` below watch), the nearest ancestor that lives on."""
     parent: str = ""
     """The parent's command line."""
 
@@ -115,10 +116,12 @@ class Disturbance:
     """The file, filesystem, CPU or function concerned."""
     by: Thread
     begin_ns: int
+    """It lies within these two; they are as close as what is known allows."""
     end_ns: int
     count: int = 1
+    """How often; of ``dirtied`` the bytes. Several are told as one where there are many alike."""
     spent_ns: int | None = None
-    """Time spent doing it; None where only the fact is known."""
+    """Time spent doing it, to within a millisecond each; None where only the fact is known."""
     own: bool = False
     """By wlat itself."""
 
