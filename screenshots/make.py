@@ -36,6 +36,9 @@ PREWARM_S = 120.0
 """At most, until figures before and after are known."""
 REDRAW_S = 1.2
 PNG_WIDTH = 1400
+STALL = "list_lock"
+"""The cause of the stall that is opened for its picture."""
+DEMO = frozenset({"demo-120x40", "stall-120x40", "suspects-120x40"})
 
 
 class Camera:
@@ -114,6 +117,14 @@ async def demo(camera: Camera, watch_s: float) -> None:
     """The scripted two-node host, which is labelled as such."""
     await camera.until(lambda: camera.app.session.elapsed_ns >= watch_s * 1e9, 10 + 3 * watch_s)
     await camera.take("demo-120x40")
+    app, pilot = camera.app, camera.pilot
+    await camera.until(lambda: any(one.verdict.cause == STALL for one in app.stalls.listed), 60)
+    at = [one.verdict.cause for one in app.stalls.listed].index(STALL)
+    await pilot.press("5", "g", *["n"] * at, "enter")
+    await camera.take("stall-120x40")
+    await pilot.press("escape", "w")
+    await camera.take("suspects-120x40")
+    await pilot.press("escape")
 
 
 async def show(
@@ -152,14 +163,14 @@ def main(arguments: list[str] | None = None) -> None:
     ):
         if not shutil.which(tool):
             print(f"{tool} is not installed (Debian: apt-get install {package}): {without}", file=sys.stderr)
-    if not wanted or wanted - {"demo-120x40"}:
+    if not wanted or wanted - DEMO:
         try:
             host = LiveSource(Settings(), check_directory(options.dir), read_only=False, sudo=False)
         except click.ClickException as error:
             parser.error(error.format_message())
         scenes = [live, prewarm] if not wanted or "prewarm-120x40" in wanted else [live]
         asyncio.run(show(host, scenes, options.to, wanted, options.watch))
-    if not wanted or "demo-120x40" in wanted:
+    if not wanted or wanted & DEMO:
         asyncio.run(show(ScriptedSource(), [demo], options.to, wanted, options.watch))
 
 
