@@ -187,6 +187,17 @@ async def test_every_stall_has_its_kernel_events_and_the_reader_of_slabinfo_is_n
         assert any(d.by is MONITOR and d.begin_ns < trace.events[0].at_ns < d.end_ns for d in session.disturbances)
 
 
+async def test_the_deep_trace_arms_what_is_on_request_only() -> None:
+    source = ScriptedSource(scenario="normal")
+    session = fold(source, 1)
+    assert session.tracer is not None
+    assert not any(probe.armed for probe in session.tracer.probes if probe.deep)
+    await source.apply(ChangeSettings(Settings(deep_trace=True), "deep_trace", "deep trace"))
+    fold(source, 1, session)
+    assert session.tracer.deep
+    assert all(probe.armed for probe in session.tracer.probes)
+
+
 async def test_without_root_only_switches_are_seen_and_nobody_is_named() -> None:
     session = fold(ScriptedSource(scenario="blind"), 200)
     assert session.tracer is not None

@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.binding import Binding
 
 from wlat_tui.causes import blind_causes
+from wlat_tui.evidence import TraceLevel
 from wlat_tui.model.blame import Blame
 from wlat_tui.model.session import Session
 from wlat_tui.model.suspects import Suspect, sentence
@@ -58,7 +59,7 @@ class SuspectsScreen(LinesScreen):
         if not suspect.own:
             text = sentence(suspect, self._session.stall_count)
             if guilty:
-                text += f" {guilty:,} of them are named after what that does."
+                text += f" {guilty:,} are put down to it."
             yield from (((f"    {line}", "" if suspect.stalls else "dim"),) for line in wrap(text, max(20, width - 4)))
 
     def _blind(self, width: int) -> Iterator[Line]:
@@ -72,6 +73,8 @@ class SuspectsScreen(LinesScreen):
             yield from (((f"  {line}", ""),) for line in wrap(f"causes: {names}", max(20, width - 2)))
             if tracer is not None and tracer.why:
                 yield from (((f"  {line}", "label"),) for line in wrap(f"because {tracer.why}", max(20, width - 2)))
+        if blind and tracer is not None and tracer.level is TraceLevel.FULL and not tracer.deep:
+            yield merged([("  what helps: ", "label"), ("x", "heading"), (" looks closer for a while (deep trace)", "")])
         if tracer is not None and tracer.fix:
             yield merged([("  what helps: ", "label"), (tracer.fix, "heading")])
         gone = [watch for watch in watches or () if not watch.armed]

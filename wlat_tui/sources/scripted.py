@@ -157,7 +157,7 @@ class ScriptedSource:
             marks=tuple(self._marks),
             notices=tuple(self._notices),
             traces=around.traces,
-            tracer=tracer(self._host.privileged) if self._frames == 0 else None,
+            tracer=tracer(self._host.privileged, self._settings.deep_trace) if self._send_settings else None,
             disturbances=(*around.disturbances, *([self._evidence.own_read(end_ns)] if zones else [])),
             watches=watches(self._host.privileged) if self._frames == 0 else None,
             cpu_times=self._evidence.cpu_times((end_ns - begin_ns) / 1e9) if second else None,

@@ -71,13 +71,15 @@ _EVENTS = (
 _DEEP = ("irq:irq_handler_entry", "irq:softirq_entry", "exceptions:page_fault_kernel", "jbd2:jbd2_lock_buffer_stall")
 
 
-def tracer(privileged: bool) -> Tracer:
+def tracer(privileged: bool, deep: bool) -> Tracer:
     """How the made-up engine traces its writer."""
     why = "" if privileged else "kernel.perf_event_paranoid is 2: events with call chains need CAP_PERFMON"
     probes = [Probe("context_switch", armed=True), *(Probe(name, privileged, why) for name in _EVENTS)]
-    probes += [Probe(name, armed=False, why=why or "deep tier: on request", deep=True) for name in _DEEP]
+    probes += [
+        Probe(name, privileged and deep, why if not privileged or deep else "on request only", deep=True) for name in _DEEP
+    ]
     if privileged:
-        return Tracer(TraceLevel.FULL, False, tuple(probes))
+        return Tracer(TraceLevel.FULL, deep, tuple(probes))
     return Tracer(TraceLevel.SWITCHES, False, tuple(probes), "sudo wlat", why)
 
 
