@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sources import ChangeSettings, Outcome, Request, SetKnob, Source
 from wlat_tui.units import format_ns
 
-READY_S = 60.0
+READY_S = 120.0
 """For the engine's first report and the keeper's; a host under pressure takes its time."""
 HOLD_S = 180.0
 """For a setting to be in force and a load to have its effect, beside two segments' time."""
@@ -109,12 +110,14 @@ class Experiment:
         self._set_loads(side)
         for name in self._plan.toggles:
             await self._set(side, name)
-        begin_ns, waiting, settled = self.session.now_ns, self._segments_s() + HOLD_S, set[Load]()
+        # on a busy host frames come late: those of before the settings were changed are not this side's
+        begin_ns = self.session.now_ns if self._made_up else time.monotonic_ns()
+        waiting, settled = self._segments_s() + HOLD_S, set[Load]()
         while not (self._in_force() and len(settled) == len(side.loads)) or self._since(begin_ns) < self._plan.warm_up_ns:
             if self._since(begin_ns) > self._plan.warm_up_ns + waiting * 1e9:
                 raise ExperimentError(self._not_settled(side, settled, waiting))
             await self._next()
-            settled |= {load for load in side.loads if self._directory is None or load.settled(self.session)}
+            settled |= {load for load in side.loads if self._made_up or load.settled(self.session)}
         self._note_refusals(side)
         self._mark(number, side, MEASURED)
         begin_ns, written = self.session.now_ns, sum(self.session.writes)
@@ -132,6 +135,10 @@ class Experiment:
 
     def _since(self, begin_ns: int) -> int:
         return self.session.now_ns - begin_ns
+
+    @property
+    def _made_up(self) -> bool:
+        return self._directory is None
 
     def _set_loads(self, side: Side) -> None:
         for load in [load for load in self._running if load not in side.loads]:

@@ -171,7 +171,11 @@ def _marks(figure: Any, view: HistoryView, label_y: float | None) -> None:
             continue
         figure.line(x, orientation=1, pixel=plotext.pixel(foreground=_MARK))
         names = ", ".join(
-            dict.fromkeys(mark.name if mark.after is None else f"{mark.name}={mark.after}" for mark in column.marks)
+            dict.fromkeys(
+                # an experiment's phases are known by their side alone
+                mark.name if mark.after is None or mark.kind == "phase" else f"{mark.name}={mark.after}"
+                for mark in column.marks
+            )
         )
         if label_y is not None and x >= free_from:
             text = plotext.colorize(names).fill(plotext.pixel(foreground=_MARK))
