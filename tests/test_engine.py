@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -12,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from wlat_tui import engine_client
 from wlat_tui.engine_client import Engine, EngineError
-from wlat_tui.frame import Mode, Policy, Prewarm, Settings, Span, WriteClass, WriterTick
+from wlat_tui.frame import Frame, Mode, Policy, Prewarm, Settings, Span, WriteClass, WriterTick
+from wlat_tui.model.session import Session
 from wlat_tui.native import Histogram, bare_run
 
 MIB = 1 << 20
@@ -178,6 +182,47 @@ async def test_a_stopped_engine_leaves_a_gap_and_no_stall(tmp_path: Path) -> Non
         assert gap > 1_900_000_000
         assert worst < 1_900_000_000
         assert seen.counts[Span.RESPONSE].total == seen.writes
+
+
+SUSPENDED = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	if (!real)
+		real = dlsym(RTLD_NEXT, "clock_gettime");
+	int result = real(id, t);
+	if (id == CLOCK_BOOTTIME && access(FLAG, F_OK) == 0)
+		t->tv_sec += 5;
+	return result;
+}
+"""
+"""What a suspend of 5 s looks like to a process: the boot clock has gone on, the monotonic one has not (clock_gettime(2))."""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to make a clock that has been suspended")
+async def test_a_suspended_machine_is_a_gap_and_not_a_stall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flag, clock = tmp_path / "suspended", tmp_path / "clock.so"
+    build = ["cc", "-shared", "-fPIC", f'-DFLAG="{flag}"', "-x", "c", "-", "-o", str(clock), "-ldl"]
+    subprocess.run(build, input=SUSPENDED.encode(), check=True)
+    command = engine_client.engine_command()
+    monkeypatch.setattr(engine_client, "engine_command", lambda: ("env", f"LD_PRELOAD={clock}", *command))
+    target = tmp_path / "target"
+    target.mkdir()
+    async with running(SMALL, target) as (engine, seen):
+        await watch(engine, seen, lambda _: len(seen.ticks) == 3)
+        flag.touch()
+        tick = await watch(engine, seen, lambda tick: tick.gap_ns > 0)
+        assert 5_000_000_000 <= tick.gap_ns < 6_000_000_000
+        await watch(engine, seen, lambda _: len(seen.ticks) >= 10)
+        assert sum(tick.gap_ns for tick in seen.ticks) == tick.gap_ns, "told once"
+        assert max(write.response_ns for tick in seen.ticks for write in tick.worst if write) < 5_000_000_000
+        session = Session()
+        session.fold(Frame(tick.begin_ns, tick.end_ns, tick.wall_ns, tick))
+        assert "the machine was suspended" in session.gaps[-1].reason
 
 
 async def test_a_sigcont_without_a_stop_changes_nothing(tmp_path: Path) -> None:
