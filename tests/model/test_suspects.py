@@ -162,3 +162,15 @@ def test_overlap_never_exceeds_the_stalls_whatever_comes_when(
         assert (found.count, found.stalls) == (expected.count, expected.stalls)
         assert found.stalls <= len(stalls)
         assert found.stalled_ns <= sum(stall.service_ns for stall in stalls)
+
+
+def test_a_reader_that_never_stops_meets_every_stall_by_chance_and_a_rare_one_none() -> None:
+    suspects = Suspects()
+    always = [a_read(i * 10 * MS, 10 * MS, by=Thread(3, "always")) for i in range(100)]
+    rarely = [a_read(500 * MS, MS, by=Thread(4, "rarely"))]
+    suspects.fold([*always, *rarely], [a_stall(500 * MS), a_stall(700 * MS)])
+    told = {found.by.comm: found for found in suspects.ranked()}
+    assert told["always"].by_chance(2, 1_000 * MS) == 2
+    assert told["rarely"].by_chance(2, 1_000 * MS) == 2 / 1_000
+    assert sentence(told["always"], 2, 1_000 * MS).endswith("2 of 2 stalls (8.00ms) happened meanwhile, 2 would by chance.")
+    assert sentence(told["rarely"], 2, 1_000 * MS).endswith("1 of 2 stalls (1.00ms) happened meanwhile, 0 would by chance.")

@@ -59,6 +59,12 @@ class Suspect:
     stalled_ns: int
     """How long they did."""
     own: bool
+    busy_ns: int = 0
+    """How long it was at it: the stretches it is known to lie within, put end to end."""
+
+    def by_chance(self, stall_count: int, elapsed_ns: int) -> float:
+        """How many of all stalls it would have overlapped if it had nothing to do with them."""
+        return stall_count * min(1.0, self.busy_ns / elapsed_ns) if elapsed_ns > 0 else 0.0
 
     @property
     def to_stop(self) -> Thread:
@@ -119,7 +125,9 @@ class Suspects:
         d = disturbance
         if record is None:
             self._make_room()
-            first = Suspect(d.kind, d.what, d.by, d.count, d.spent_ns, d.begin_ns, d.end_ns, 1, 0, 0, d.own)
+            first = Suspect(
+                d.kind, d.what, d.by, d.count, d.spent_ns, d.begin_ns, d.end_ns, 1, 0, 0, d.own, d.end_ns - d.begin_ns
+            )
             record = _Record(first, {d.by.pid}, {})
         else:
             if d.by.pid not in record.pids and len(record.pids) < KEPT_DISTURBANCES:
@@ -133,6 +141,7 @@ class Suspects:
                 first_ns=min(old.first_ns, d.begin_ns),
                 last_ns=max(old.last_ns, d.end_ns),
                 processes=len(record.pids),
+                busy_ns=old.busy_ns + max(0, d.end_ns - max(d.begin_ns, old.last_ns)),
             )
         self._records[key] = record  # behind the others: the first is the one not seen for longest
         return record
@@ -205,12 +214,13 @@ def name_of(thread: Thread) -> str:
     return text if len(text) <= 70 else text[:69] + "…"
 
 
-def sentence(suspect: Suspect, stall_count: int | None = None) -> str:
+def sentence(suspect: Suspect, stall_count: int | None = None, elapsed_ns: int | None = None) -> str:
     """Who must be stopped, why, and what it cost, in one sentence.
 
     Args:
         suspect: whom it is about.
         stall_count: all stalls of the run, when known: "12 of 17 stalls".
+        elapsed_ns: how long the run was, when known: then it is said how many would have met it by chance.
     """
     target = suspect.to_stop
     where = f" in {target.container}" if target.container else ""
@@ -227,6 +237,8 @@ def sentence(suspect: Suspect, stall_count: int | None = None) -> str:
     elif suspect.stalls:
         plural = "stall" if suspect.stalls == 1 and not of else "stalls"
         cost = f"; {suspect.stalls:,}{of} {plural} ({format_ns(suspect.stalled_ns)}) happened meanwhile"
+        if stall_count is not None and elapsed_ns is not None:
+            cost += f", {suspect.by_chance(stall_count, elapsed_ns):,.0f} would by chance"
     else:
         cost = "; no stall happened meanwhile so far"
     if suspect.kind in ("read", "write"):
