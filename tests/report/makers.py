@@ -12,7 +12,7 @@ from wlat_tui.frame import Frame, KnobState, Mark, Target, WriteClass
 from wlat_tui.report.digest import Digest
 
 TOLD = tuple(scripted(5 * 140))
-HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&lt;b&gt;\x1b[2J\u202e"
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>&lt;b&gt;\x1b[2J\u202e\udcff"
 
 
 def digest_of(frames: list[Frame], facts: dict[str, object] | None = None) -> Digest:

@@ -135,6 +135,7 @@ def test_a_page_lets_no_text_of_a_recording_become_markup() -> None:
     assert not [attributes for _, attributes in elements.found if any(name.startswith("on") for name in attributes)]
     assert elements.text.count(HOSTILE.partition("\x1b")[0]) > 5
     assert "<script>document" not in text
+    assert not {"\x1b", "\u202e", "\udcff"}.intersection(elements.text)
     assert "http://" not in re.sub(r'(?s)<script type="application/octet-stream".*?</script>', "", text)
 
 

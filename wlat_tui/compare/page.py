@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Sequence
 
 from wlat_tui.compare.comparison import Comparison, Population
 from wlat_tui.compare.text import SAYS, cells, method
 from wlat_tui.report.charts import Chart, percentile_figure
-from wlat_tui.report.page import figure, page, paragraphs, table
+from wlat_tui.report.page import escaped, figure, page, paragraphs, table
 from wlat_tui.report.words import Table
 from wlat_tui.units import format_ns
 
@@ -25,7 +24,7 @@ def comparison_page(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _body(comparison: Comparison, drawn: list[Chart], prefix: str) -> Iterator[str]:
     a, b, verdict = comparison.a, comparison.b, comparison.verdict
-    yield f"<section><h1>{html.escape(b.name)} compared with {html.escape(a.name)}</h1>\n"
+    yield f"<section><h1>{escaped(b.name)} compared with {escaped(a.name)}</h1>\n"
     yield paragraphs([verdict.sentence], "lead") + paragraphs(verdict.reasons)
     yield paragraphs(comparison.warnings, "warn")
     rows = [
@@ -48,7 +47,7 @@ def _population(comparison: Comparison, population: Population, drawn: list[Char
     figures = [figure for figure in population.figures if figure.a is not None or figure.b is not None]
     rows = [(each.name, *cells(each, format_ns), SAYS[each.outcome] if each.judged else "") for each in figures]
     heads = ("", f"A ({population.a_writes:,} writes)", f"B ({population.b_writes:,} writes)", "B / A", "says")
-    text = f"<h2>{html.escape(title)}</h2>\n" + table(Table(heads, tuple(rows)), title)
+    text = f"<h2>{escaped(title)}</h2>\n" + table(Table(heads, tuple(rows)), title)
     curves = [
         (f"{letter}: {side.name}", role, dash, curve)
         for letter, side, role, dash, curve in (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from wlat_tui.compare.bootstrap import Interval
 from wlat_tui.compare.comparison import Comparison, Figure, Outcome
-from wlat_tui.renderables.glyphs import terminal_is_utf8, to_ascii
+from wlat_tui.renderables.glyphs import printable, terminal_is_utf8, to_ascii
 from wlat_tui.renderables.percentile_plot import percentile_plot
 from wlat_tui.units import format_ns
 
@@ -18,7 +18,7 @@ SAYS = {Outcome.BETTER: "B better", Outcome.WORSE: "B worse", Outcome.SAME: "sam
 def lines(comparison: Comparison, width: int = WIDTH) -> Iterator[str]:
     """The verdict first, then what it rests on. Nothing in it can steer a terminal."""
     for line in _lines(comparison, width):
-        kept = "".join(letter if letter.isprintable() else "?" for letter in line)
+        kept = printable(line)
         yield kept if terminal_is_utf8() else to_ascii(kept)
 
 

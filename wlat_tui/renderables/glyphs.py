@@ -104,6 +104,11 @@ def to_ascii(text: str) -> str:
     return text.translate(_LIKENESS).encode("ascii", "replace").decode("ascii")
 
 
+def printable(text: str) -> str:
+    """What came from outside without what could steer a terminal or turn a line around; ``?`` instead."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 _LIKENESS = str.maketrans(
     {
         **dict.fromkeys("─━▔▁═", "-"),

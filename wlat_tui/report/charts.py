@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from wlat_tui.frame import Span, WriteClass
+from wlat_tui.renderables.glyphs import printable
 from wlat_tui.report.digest import HEAT_COLUMNS, Digest, row_middle_ns
 from wlat_tui.report.words import clock
 from wlat_tui.units import format_ns
@@ -39,7 +40,7 @@ class Chart:
 
 def shown(text: str) -> str:
     """As plotly.js has to be given it."""
-    return html.escape(text, quote=False)
+    return html.escape(printable(text), quote=False)
 
 
 def charts(digest: Digest) -> list[Chart]:

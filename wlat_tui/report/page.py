@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from wlat_tui import __version__
+from wlat_tui.renderables.glyphs import printable
 from wlat_tui.report import words
 from wlat_tui.report.charts import Chart, charts
 from wlat_tui.report.digest import Digest
@@ -64,16 +65,16 @@ def page(title: str, body: Iterable[str], drawn: Iterable[Chart]) -> Iterator[st
     )
     yield "<!DOCTYPE html>\n"
     yield '<html lang="en"><head><meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{escaped(policy)}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">\n'
-    yield f'<link rel="icon" href="data:,"><title>wlat: {html.escape(title)}</title>\n'
+    yield f'<link rel="icon" href="data:,"><title>wlat: {escaped(title)}</title>\n'
     yield f"<style>\n{_asset('report.css')}</style></head>\n"
     yield "<body><main>\n"
     yield '<button id="theme" type="button">Colours</button>\n'
     yield from body
     yield (
-        f"<footer><p>Made by wlat {html.escape(__version__)}. Charts: plotly.js (MIT licence), in this page. "
+        f"<footer><p>Made by wlat {escaped(__version__)}. Charts: plotly.js (MIT licence), in this page. "
         "This page needs no network and sends nothing.</p></footer>\n</main>\n"
     )
     yield f'<script type="application/json" id="charts">{_json(data)}</script>\n'
@@ -84,34 +85,39 @@ def page(title: str, body: Iterable[str], drawn: Iterable[Chart]) -> Iterator[st
 def figure(chart: Chart) -> str:
     """Where a chart will be."""
     return (
-        f'<figure><div class="chart" id="{chart.name}" role="img" aria-label="{html.escape(chart.label)}"'
+        f'<figure><div class="chart" id="{chart.name}" role="img" aria-label="{escaped(chart.label)}"'
         f' style="min-height:{chart.height_px}px">The charts need JavaScript; the tables have the figures.</div>'
-        f"<figcaption>{html.escape(chart.caption)}</figcaption></figure>\n"
+        f"<figcaption>{escaped(chart.caption)}</figcaption></figure>\n"
     )
 
 
 def table(content: Table, caption: str) -> str:
     """A table that scrolls by itself where the screen is narrow."""
     classes = ['class="text"' if name in TEXT_COLUMNS else "" for name in content.head]
-    head = "".join(f'<th scope="col" {kind}>{html.escape(name)}</th>' for kind, name in zip(classes, content.head, strict=True))
+    head = "".join(f'<th scope="col" {kind}>{escaped(name)}</th>' for kind, name in zip(classes, content.head, strict=True))
     rows = "".join(
-        "<tr>" + "".join(f"<td {kind}>{html.escape(cell)}</td>" for kind, cell in zip(classes, row, strict=True)) + "</tr>\n"
+        "<tr>" + "".join(f"<td {kind}>{escaped(cell)}</td>" for kind, cell in zip(classes, row, strict=True)) + "</tr>\n"
         for row in content.rows
     )
-    label = html.escape(caption)
+    label = escaped(caption)
     return (
         f'<div class="wide" tabindex="0" role="region" aria-label="{label}"><table aria-label="{label}">'
         f"<thead><tr>{head}</tr></thead><tbody>\n{rows}</tbody></table></div>\n"
     )
 
 
+def escaped(text: str) -> str:
+    """As text of the page, also within quotes."""
+    return html.escape(printable(text))
+
+
 def paragraphs(sentences: Iterable[str], kind: str = "") -> str:
-    return "".join(f'<p class="{kind}">{html.escape(text)}</p>\n' for text in sentences)
+    return "".join(f'<p class="{kind}">{escaped(text)}</p>\n' for text in sentences)
 
 
 def _body(digest: Digest, drawn: list[Chart]) -> Iterator[str]:
     placed = {chart.name: figure(chart) for chart in drawn}
-    yield f"<h1>{html.escape(words.title(digest))}</h1>\n"
+    yield f"<h1>{escaped(words.title(digest))}</h1>\n"
     first, *rest = words.summary(digest)
     yield f'<section aria-labelledby="summary"><h2 id="summary">Summary</h2>\n{paragraphs([first], "lead")}{paragraphs(rest)}'
     yield table(words.percentiles(digest), "Percentiles of latency") + "</section>\n"
@@ -129,7 +135,7 @@ def _body(digest: Digest, drawn: list[Chart]) -> Iterator[str]:
     yield "<section><h2>Suspects</h2>\n"
     yield paragraphs(suspects or ["Nobody was seen disturbing the writes."])
     yield "</section>\n<section><h2>Host and settings</h2>\n<dl>\n"
-    yield "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>\n" for name, value in words.host(digest))
+    yield "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>\n" for name, value in words.host(digest))
     yield "</dl></section>\n<section><h2>How it was measured</h2>\n" + paragraphs(words.method(digest))
     if digest.notices:
         yield "<h3>Said while recording</h3>\n" + paragraphs(digest.notices)
@@ -143,9 +149,9 @@ def _stalls(digest: Digest) -> Iterator[str]:
         return
     yield table(words.causes(digest), "Causes of stalls")
     for example in words.examples(digest):
-        chain = html.escape("\n".join(example.chain))
+        chain = "\n".join(map(escaped, example.chain))
         yield (
-            f"<details><summary>{html.escape(example.title)}: the longest, {html.escape(example.heading)}</summary>\n"
+            f"<details><summary>{escaped(example.title)}: the longest, {escaped(example.heading)}</summary>\n"
             + paragraphs([example.says, "Consists of " + ", ".join(example.parts) + "."])
             + paragraphs([f"Shown by {example.evidence}"] if example.evidence else [], "dim")
             + (f"<pre>{chain}</pre>\n" if chain else "")

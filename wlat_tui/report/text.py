@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wlat_tui.frame import Span, WriteClass
 from wlat_tui.model.series import aligned
-from wlat_tui.renderables.glyphs import choose, terminal_is_utf8, to_ascii
+from wlat_tui.renderables.glyphs import choose, printable, terminal_is_utf8, to_ascii
 from wlat_tui.renderables.history import HistoryView, canvas_cells, history
 from wlat_tui.renderables.line import plain
 from wlat_tui.renderables.percentile_plot import percentile_plot
@@ -103,5 +103,5 @@ def _folded(text: str, width: int, indent: int = 2) -> list[str]:
 
 def _printable(text: str) -> str:
     """A recording may come from anybody; a terminal may know ASCII only."""
-    kept = "".join(letter if letter.isprintable() else "?" for letter in text)
+    kept = printable(text)
     return kept if terminal_is_utf8() else to_ascii(kept)
