@@ -115,6 +115,7 @@ def slowly(script: str) -> str:
 @root
 def test_a_reader_in_a_loop_is_named_with_its_shell(tmp_path: Path) -> None:
     with watching(tmp_path) as running:
+        running.needs(WATCH_READS)
         running.needs("names of short-lived processes")
         with a_loop(slowly("cat /proc/zoneinfo")) as shell:
             found = running.until("read", ZONEINFO, f"# {os.getpid()}")
@@ -128,6 +129,7 @@ def test_a_reader_in_a_loop_is_named_with_its_shell(tmp_path: Path) -> None:
 @root
 def test_own_readings_are_told_as_own(tmp_path: Path) -> None:
     with watching(tmp_path, own=(os.getpid(),)) as running:
+        running.needs(WATCH_READS)
         Path(ZONEINFO).read_bytes()
         own = running.until("read", ZONEINFO, "")
         while own.by.pid != os.getpid():
@@ -140,6 +142,10 @@ def test_a_write_to_a_memory_setting_is_told_with_its_name(tmp_path: Path) -> No
     with watching(tmp_path) as running:
         running.needs("writes to memory settings")
         value = UNCHANGED.read_text().strip()
+        try:
+            UNCHANGED.write_text(value)
+        except OSError as error:
+            pytest.skip(f"settings cannot be written here: {error.strerror}")
         with a_loop(slowly(f"echo {value} > {UNCHANGED}")):
             found = running.until("write", str(UNCHANGED), f"# {os.getpid()}")
     assert found.by.comm == "sh"
