@@ -148,6 +148,10 @@ def at_files(way: str, *arguments: object) -> Load:
     return lambda rig: rig.hurting(way, rig.engine_pid, *arguments)
 
 
+def second_writer(rig: Rig) -> AbstractContextManager[list[int]]:
+    return rig.hurting("second_writer", rig.engine_pid, rig.writer_cpu)
+
+
 def settings(**more: object) -> Settings:
     return replace(SMALL, **more)  # type: ignore[arg-type]
 
@@ -192,12 +196,13 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "second writer",
         ("inode_rwsem",),
-        at_files("second_writer"),
+        second_writer,
         Disk(),
         settings(threshold_ns=MS // 4),
+        pinned=True,
         quick=True,
     ),
-    Experiment("second writer, xfs", ("inode_rwsem",), at_files("second_writer"), Disk("xfs"), settings(threshold_ns=MS // 4)),
+    Experiment("second writer, xfs", ("inode_rwsem",), second_writer, Disk("xfs"), settings(threshold_ns=MS // 4), pinned=True),
     Experiment(
         "fsync storm, small journal",
         JOURNAL,

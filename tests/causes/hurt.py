@@ -113,12 +113,13 @@ def _files_of(pid: str) -> Iterator[int]:
             os.close(fd)
 
 
-def second_writer(pid: str) -> None:
+def second_writer(pid: str, cpu: str) -> None:
     """Writes to the same file, through the descriptors of the process that has it open.
 
-    Real-time, below the writer: on a busy machine it would else be preempted while it holds the lock, for longer than the
-    tracer's ring lasts.
+    On the writer's CPU and below it: so the writer always meets it off the CPU with the lock held, and has to sleep. Where the
+    owner runs on another CPU the kernel spins first, and records nothing of that.
     """
+    _pin(cpu)
     os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(5))
     _begun()
     block = mmap.mmap(-1, 2 << 20)

@@ -168,6 +168,14 @@ def test_preemption_at_the_end_of_an_interrupt_is_preemption_not_the_interrupt()
     assert explain(a_stall(5 * MS), trace, known()).cause == "preempted"
 
 
+def test_a_write_that_begins_by_spinning_for_the_inodes_lock_is_put_down_to_it_as_coincided() -> None:
+    frames = ("rwsem_down_write_slowpath", "down_write", "ext4_buffered_write_iter", "vfs_write")
+    trace = a_trace(event(3_002, "contention_begin", frames, lock_addr=1), event(4_002, "contention_end", (), lock_addr=1))
+    verdict = explain(a_stall(4 * MS), trace, known())
+    assert phases_us(verdict) == [("inode_rwsem", 3_000), ("inode_rwsem", 1_000)]
+    assert verdict.confidence is Confidence.COINCIDED
+
+
 def test_interrupts_and_soft_interrupts_are_taken_out_of_what_they_hit() -> None:
     trace = a_trace(
         event(2, "mm_vmscan_direct_reclaim_begin", RECLAIM),

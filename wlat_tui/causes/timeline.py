@@ -83,6 +83,7 @@ class Timeline:
         self._off: _Off | None = None
         self._announced: TraceEvent | None = None
         self._seen_own = False
+        self._last_own_ns = trace.from_ns - 1
         self._certain_since_ns = trace.from_ns
         events = sorted(trace.events, key=lambda event: event.at_ns)
         self._running = Running(events)
@@ -106,6 +107,7 @@ class Timeline:
             # any other event happened in the writer's context: it has the CPU, whatever was lost
             self._come_back(event.at_ns)
             self._own(event)
+            self._last_own_ns = event.at_ns
 
     def _own(self, event: TraceEvent) -> None:
         self._announced = None
@@ -113,6 +115,7 @@ class Timeline:
         name = event.name
         chain = plain_chain(event.chain)
         if name == "contention_begin":
+            self._spun_before(event, chain)
             self._spinning.append(_Open(event, self._lock_cause(event, chain), _lock_evidence(event, chain), chain))
         elif name == "contention_end":
             self._end_of_spin(event)
@@ -258,6 +261,17 @@ class Timeline:
                 return
         text = "contention_end; its begin was not recorded"
         self._add(self._certain_since_ns, event.at_ns, "other_lock", text, event, plain_chain(event.chain))
+
+    def _spun_before(self, event: TraceEvent, chain: tuple[str, ...]) -> None:
+        """A reader-writer semaphore is spun for while its owner runs, before contention_begin (kernel/locking/rwsem.c).
+
+        The inode's is the first thing a write() takes, so what passed since it began went into that.
+        """
+        cause = self._matcher.match(chain, Waiting.SPIN)
+        begin_ns = self._write.begin_ns
+        if cause is not None and cause.name == "inode_rwsem" and self._last_own_ns < begin_ns < event.at_ns:
+            text = f"nothing but spinning comes before {chain[0]} in a write()"
+            self._add(begin_ns, event.at_ns, cause.name, text, event, chain, confidence=Confidence.COINCIDED)
 
     def _lock_cause(self, event: TraceEvent, chain: tuple[str, ...]) -> str:
         cause = self._matcher.match(chain, Waiting.SPIN)
