@@ -23,6 +23,7 @@ def test_a_function_is_named_by_any_address_in_it() -> None:
     assert symbols.function(0xFFFFFFFF81000100) == "alloc_buffer_head"
     assert symbols.function(0xFFFFFFFF810001FF) == "alloc_buffer_head"
     assert symbols.function(0xFFFFFFFF81000010) == "_stext"
+    assert symbols.function(0xFFFFFFFF81000010) is symbols.function(0xFFFFFFFF81000020), "kept once, however often it is told"
     assert symbols.function(0xFFFFFFFFC0000123) == "xfs_file_write_iter"
 
 

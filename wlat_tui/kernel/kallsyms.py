@@ -33,6 +33,8 @@ class Symbols:
         self._begins, self._ends = array("I"), array("I")
         self._names = bytearray()
         self._known = bytearray()
+        self._told: dict[int, str] = {}
+        """Names asked for, once each: a stall has hundreds of them, always of the same few functions."""
 
     def add(self, address: int, name: bytes, well_known: bool) -> None:
         """Take one in, in any order; `sort` comes after the last one."""
@@ -65,8 +67,9 @@ class Symbols:
         at = bisect_right(self.addresses, address) - 1
         if at < 0 or address - self.addresses[at] > _FARTHEST_BYTES:
             return None
-        name = self._names[self._begins[at] : self._ends[at]]
-        return name.decode("utf-8", "replace"), address - self.addresses[at]
+        if (name := self._told.get(at)) is None:
+            name = self._told[at] = self._names[self._begins[at] : self._ends[at]].decode("utf-8", "replace")
+        return name, address - self.addresses[at]
 
 
 class Kallsyms:
