@@ -138,6 +138,7 @@ def test_the_session_folds_disturbances_with_the_stalls_of_its_frames() -> None:
     session.fold(a_frame(1, None, writer=a_tick(2, at(1), at(2), [stall], stalls=(stall,))))
     (found,) = session.suspects.ranked()
     assert (found.stalls, found.stalled_ns) == (1, 2 * MS)
+    assert session.suspects.stall_count == 1
 
 
 @given(

@@ -91,6 +91,8 @@ class Suspects:
         self._records: dict[tuple[object, ...], _Record] = {}
         self._recent: deque[tuple[_Record, Disturbance]] = deque(maxlen=KEPT_DISTURBANCES)
         self._stalls: deque[Write] = deque(maxlen=KEPT_STALLS)
+        self.stall_count = 0
+        """Stalls that suspects were held against: fewer than happened where a recording kept or a ring held only some."""
 
     def fold(self, disturbances: Sequence[Disturbance], stalls: Sequence[Write]) -> None:
         """Take one frame's worth in. Stalls are one writer's: in time order, one after the other."""
@@ -99,6 +101,7 @@ class Suspects:
             for record, disturbance in self._recent:
                 _meet(record, disturbance, finished)
             self._stalls.extend(finished)
+            self.stall_count += len(finished)
         known = list(self._stalls) if disturbances else []
         for disturbance in disturbances:
             record = self._add(disturbance)
@@ -219,7 +222,7 @@ def sentence(suspect: Suspect, stall_count: int | None = None, elapsed_ns: int |
 
     Args:
         suspect: whom it is about.
-        stall_count: all stalls of the run, when known: "12 of 17 stalls".
+        stall_count: all stalls that it was held against (`Suspects.stall_count`), when known: "12 of 17 stalls".
         elapsed_ns: how long the run was, when known: then it is said how many would have met it by chance.
     """
     target = suspect.to_stop

@@ -76,7 +76,7 @@ def summary(digest: Digest) -> Iterator[str]:
     suspects = [suspect for suspect in session.suspects.ranked() if not suspect.own and suspect.stalls]
     if suspects:
         # kswapd is always beside reclaim; who reads what it should not can be stopped
-        yield sentence(min(suspects, key=lambda suspect: suspect.kind not in ("read", "write")), session.stall_count)
+        yield sentence(min(suspects, key=lambda suspect: suspect.kind not in ("read", "write")), session.suspects.stall_count)
     for change in session.changes:
         if change.enough:
             yield f"{change.mark.text}: {change.text} ({format_ns(change.span_ns)} before and after)."
@@ -218,7 +218,7 @@ def longest(digest: Digest) -> Table:
 def suspects(digest: Digest) -> list[str]:
     """A sentence each, the worst first."""
     ranked = digest.session.suspects.ranked()[:LISTED_SUSPECTS]
-    return [sentence(suspect, digest.session.stall_count) for suspect in ranked]
+    return [sentence(suspect, digest.session.suspects.stall_count) for suspect in ranked]
 
 
 def marks(digest: Digest) -> Table:

@@ -57,7 +57,7 @@ class SuspectsScreen(LinesScreen):
         cells = (who, suspect.kind, suspect.what, count, f"{suspect.stalls:,}", met, format_ns(suspect.spent_ns))
         yield ((_row(cells, width), role),)
         if not suspect.own:
-            text = sentence(suspect, self._session.stall_count, self._session.elapsed_ns)
+            text = sentence(suspect, self._session.suspects.stall_count, self._session.elapsed_ns)
             if guilty:
                 text += f" {guilty:,} are put down to it."
             yield from (((f"    {line}", "" if suspect.stalls else "dim"),) for line in wrap(text, max(20, width - 4)))
