@@ -27,6 +27,10 @@ TEXT = b"""# tracer: function_graph
    12.000900 |   0)   899.1 us    |  }
    13.000000 |   0)   0.100 us    |  vfs_write();
 """
+CALLS = b"""#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION
+     wlat-writer-345     [000] .....    12.000010: vfs_write <-ksys_write
+     wlat-writer-345     [000] d..1.    12.000500: queued_spin_lock_slowpath <-_raw_spin_lock
+"""
 US = 1_000
 
 
@@ -51,6 +55,7 @@ def test_the_calls_of_one_write_are_cut_out() -> None:
         "0)   899.1 us    |  }",
     ]
     assert cut(TEXT.splitlines(True), 0, second) == ""
+    assert cut(CALLS.splitlines(True), 12 * second, 12 * second + 20 * US).split()[-2:] == ["vfs_write", "<-ksys_write"]
 
 
 def test_a_long_listing_is_bounded_and_says_so() -> None:
@@ -72,8 +77,8 @@ def test_only_a_writer_of_wlat_can_be_listed_and_only_where_the_kernel_can(tmp_p
     assert knob.refuse("77", tmp_path, "off") is None
     for value in ("78", "79", "0", "../77", "on", ""):
         assert "thread id of a wlat writer" in (knob.refuse(value, tmp_path, "off") or "")
-    (top / "available_tracers").write_text("function nop\n")
-    assert "built without function_graph" in (knob.refuse("77", tmp_path, "off") or "")
+    (top / "available_tracers").write_text("blk nop\n")
+    assert "built without function tracing" in (knob.refuse("77", tmp_path, "off") or "")
     assert knob.read(tmp_path / "elsewhere") is None
 
 
