@@ -21,6 +21,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from wlat_tui.cast import Cast
 from wlat_tui.driver import TerminalDriver, TerminalGone
 from wlat_tui.followers import Follower, first_reason
 from wlat_tui.frame import Frame
@@ -107,6 +108,8 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
         """Why a follower ended it; None: the user did."""
         self.session = self.now = Session()
         self.paused = False
+        self.cast: Cast | None = None
+        """Records the screen itself, from its first row on; set before it runs."""
         self._link = LinkView(low_bandwidth)
         self._refresh_hz = refresh_hz
         self._glyphs = choose(ascii)
@@ -162,6 +165,9 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
         self.screen.set_class(self._glyphs is ASCII, "ascii")
         if self.terminal is not None:
             self.terminal.ascii_only = self._glyphs is ASCII
+            self.terminal.cast = self.cast
+            if self.cast is not None:
+                self.cast.begin(*self.size)
         self._cells = self.size
         self.call_after_refresh(self._arrange)  # when the screen is mounted; a terminal need not report its size again
         self.stalls.focus()

@@ -22,6 +22,7 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
+from wlat_tui.cast import Cast
 from wlat_tui.renderables.glyphs import to_ascii
 from wlat_tui.renderables.picture import Picture
 
@@ -55,6 +56,8 @@ class TerminalDriver(LinuxDriver):
         """Frames in a row that took longer than 0.75 s to be taken."""
         self.vanished = False
         """The terminal is gone: nothing can be written any more."""
+        self.cast: Cast | None = None
+        """Records what the terminal was sent."""
         self.ascii_only = False
         """The terminal is not UTF-8: whatever a widget or a host name brings, only ASCII is sent."""
         self._picture = Picture()
@@ -96,6 +99,9 @@ class TerminalDriver(LinuxDriver):
     def resized(self, width: int, height: int) -> None:
         """The terminal has another size: its content is unknown."""
         self._picture.resize(width, height)
+        if self.cast is not None:
+            self.cast.begin(width, height)
+            self.cast.resize(width, height)
 
     async def settle(self, timeout_s: float) -> None:
         """Stop drawing and wait a little until the terminal has answered, so that no answer lands on the shell's prompt."""
@@ -206,6 +212,8 @@ class TerminalDriver(LinuxDriver):
                     break
                 sent = os.write(self._out, self._pending[:256] if self._out_blocks else self._pending)
                 self.sent_bytes += sent
+                if self.cast is not None:
+                    self.cast.output(self._pending[:sent])
                 self._pending = self._pending[sent:]
         except BlockingIOError:
             pass  # expected on a slow link: the rest follows when the kernel has room
@@ -276,6 +284,8 @@ class TerminalDriver(LinuxDriver):
                     continue
                 sent = os.write(self._out, data[:256])
                 self.sent_bytes += sent
+                if self.cast is not None:
+                    self.cast.output(data[:sent])
                 data = data[sent:]
         except BlockingIOError:
             return  # room was promised and taken by somebody else on a terminal that is not read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -143,6 +144,14 @@ _SCREEN_OPTIONS = (
     ),
     click.option("--ascii/--unicode", "ascii_only", default=None, help="Draw with plain ASCII (default: by the locale)."),
     click.option("--mouse/--no-mouse", default=None, help="React to the mouse (default: not over SSH)."),
+    click.option(
+        "--cast",
+        "cast_path",
+        type=click.Path(path_type=Path),
+        default=None,
+        metavar="FILE",
+        help="Record the screen itself, for 'asciinema play'.",
+    ),
     click.option("--theme", metavar="NAME", default=None, help="Colour theme."),
     click.option(
         "--refresh",

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
 from wlat_tui.app import WlatApp
+from wlat_tui.cast import Cast
 from wlat_tui.followers import Follower
 from wlat_tui.keys.record import Keeping
 from wlat_tui.model.session import Session
@@ -24,6 +26,7 @@ def run(
     theme: str | None = None,
     refresh_hz: float = 4.0,
     mouse: bool | None = None,
+    cast_path: Path | None = None,
     keeping: Keeping | None = None,
     followers: Callable[[Callable[[str], None]], tuple[Follower, ...]] = lambda _tell: (),
     ended: Callable[[Session, str], None] = lambda _session, _reason: None,
@@ -38,6 +41,13 @@ def run(
     """
     app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz, keeping=keeping)
     app.followers = followers(lambda text: app.notify(text, severity="warning", timeout=10, markup=False))
+    if cast_path is not None:
+        try:
+            app.cast = Cast(cast_path, f"wlat: {source.description}")
+        except FileExistsError as error:
+            raise click.UsageError(f"{cast_path} exists and is not overwritten: choose another name") from error
+        except OSError as error:
+            raise click.UsageError(f"{cast_path} cannot be made: {error.strerror}") from error
     if theme is not None:
         if theme not in app.available_themes:
             raise click.UsageError(
@@ -58,6 +68,8 @@ def run(
         return (app.return_code or 0) if status is None else status
 
     status = asyncio.run(main())
+    if app.cast is not None and (said := app.cast.close()) is not None:
+        click.echo(said, err=True)
     if app.ended_by is not None:
         ended(app.now, app.ended_by)
     return status

@@ -42,6 +42,7 @@ def exactly_known(session: Session) -> list[object]:
         session.skipped_slots,
         session.error_slots,
         session.stall_count,
+        session.late_wakes,
         dict(session.losses),
         list(session.stalls),
         list(session.marks),
@@ -55,6 +56,28 @@ def exactly_known(session: Session) -> list[object]:
         [(span, kind, session.window(span, kind)) for span in Span for kind in (None, *WriteClass)],
         [state.headroom_pages for state in session.nodes.values()],
     ]
+
+
+def causes(session: Session) -> dict[str, int]:
+    return {top.cause.name: top.count for top in session.top_causes}
+
+
+def doings(session: Session) -> list[tuple[str, str, int, int]]:
+    return sorted((one.what, one.by.comm, one.count, one.stalls) for one in session.suspects.ranked())
+
+
+def test_what_stalls_were_named_after_and_who_was_seen_is_of_the_whole_time(tmp_path: Path) -> None:
+    frames = [sorted_buckets(frame) for frame in scripted(300)]
+    with Recording(recorded(tmp_path / "a.wlat", frames)) as recording:
+        for number in (200, 299):
+            jumped, whole = session_at(recording, number), folded(frames[: number + 1])
+            seam_ns = frames[(number - 59) // 60 * 60].begin_ns if number >= 60 else 0
+            at_the_seam = sum(0 < seam_ns - stall.end_ns < 2 * 10**9 for stall in whole.stalls)
+            missing = {name: count - causes(jumped).get(name, 0) for name, count in causes(whole).items()}
+            assert all(count >= 0 for count in missing.values())
+            assert sum(missing.values()) <= at_the_seam
+            assert sum(causes(jumped).values()) > 1
+            assert doings(jumped) == doings(whole) != []
 
 
 def near(a: Quantiles | None, b: Quantiles | None) -> bool:

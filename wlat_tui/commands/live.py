@@ -157,6 +157,7 @@ def live(ctx: click.Context, options: Mapping[str, Any]) -> int:
             theme=options["theme"],
             refresh_hz=options["refresh_hz"],
             mouse=options["mouse"],
+            cast_path=options["cast_path"],
             followers=partial(followers_for, options),
             ended=lambda session, reason: click.echo(
                 "\n".join([f"{reason} in {format_ns(session.elapsed_ns)}", *caught(session)])

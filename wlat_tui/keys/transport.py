@@ -11,6 +11,7 @@ from textual.app import App
 from textual.binding import Binding
 from textual.worker import Worker
 
+from wlat_tui import __version__
 from wlat_tui.frame import Span
 from wlat_tui.model.session import Session
 from wlat_tui.panels.transport import Place, TransportPanel
@@ -89,6 +90,12 @@ class TransportKeys(App[int]):
             self._count_stalls(self.player.recording)
             self.tell_place()
 
+    @property
+    def _note(self) -> str:
+        """Causes that are not of minutes ago were added up by who recorded it."""
+        by = None if self.player is None else self.player.recording.facts.get("wlat", __version__)
+        return "" if by == __version__ or by is None else f"older causes as wlat {by} named them"
+
     def _count_stalls(self, recording: Recording) -> None:
         counted = recording.row("SELECT sum(stalls) FROM frame")
         before = recording.start and session_at(recording, recording.start).stall_count
@@ -166,7 +173,9 @@ class TransportKeys(App[int]):
             self.transport.place = None
             return
         state = "at the end" if player.ended else "paused" if player.paused else "playing"
-        self.transport.place = Place(*span_ns, state, player.speed, self._stall_total, self._track(player.recording))
+        self.transport.place = Place(
+            *span_ns, state, player.speed, self._stall_total, self._track(player.recording), self._note
+        )
 
     def _track(self, recording: Recording) -> tuple[Cell, ...]:
         width = self.transport.size.width or self.size.width

@@ -8,6 +8,20 @@ from typing import Protocol
 
 from wlat_tui.frame import HistogramDelta, Mark, Span, Write
 from wlat_tui.model.series import Earlier, Gap
+from wlat_tui.model.suspects import Suspect
+
+
+@dataclass(frozen=True, slots=True)
+class CauseSum:
+    """`wlat_tui.model.stalls.TopCause` with the cause's name in its place."""
+
+    cause: str
+    count: int
+    total_ns: int
+    worst_ns: int
+    worst: Write
+    last_ns: int
+    explained_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +38,13 @@ class Digest:
     losses: Mapping[str, int] = field(default_factory=dict)
     worst: tuple[Write | None, Write | None, Write | None] = (None, None, None)
     histograms: tuple[HistogramDelta, ...] = ()
+    late_wakes: int = 0
+    causes: tuple[CauseSum, ...] = ()
+    """What all stalls since the start of the recording were named after; by the causes that were known to who recorded it."""
+    suspects: tuple[Suspect, ...] = ()
+    """The foremost of those since the start of the recording."""
+    passed_over: int = 0
+    """Stalls since the start that got no verdict."""
     last_seq: int | None = None
     """Of the last report of the engine in them."""
 

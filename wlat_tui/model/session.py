@@ -152,7 +152,8 @@ class Session:
     def resumed(cls, past: Past, window_s: float = 10.0) -> Session:
         """A session that goes on where *past* ends: what is counted since the start is counted since its start.
 
-        Rates, the window and the evidence of stalls begin with the first frame that is folded.
+        Rates, the window and the evidence of stalls begin with the first frame that is folded. Stalls in the second before it
+        may be missing from the causes: their verdicts were still waiting for evidence.
         """
         session, total = cls(window_s), past.total
         session.frames = total.frames
@@ -160,6 +161,9 @@ class Session:
         session.writes = list(total.writes)
         session.skipped_slots, session.error_slots = total.skipped_slots, total.error_slots
         session.stall_count, session._seq = total.stall_count, total.last_seq
+        session.late_wakes = total.late_wakes
+        session._stalls.resume(total.causes, total.passed_over)
+        session.suspects.resume(total.suspects)
         session.losses.update(total.losses)
         session.stalls.extend(past.stalls)
         session.marks.extend(past.marks)

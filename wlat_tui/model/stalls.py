@@ -7,7 +7,7 @@ it. Its verdict is then made once and kept.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from wlat_tui.frame import Frame, Pressure, Write
 from wlat_tui.model.nodes import NodeState
 
 if TYPE_CHECKING:
+    from wlat_tui.model.past import CauseSum
     from wlat_tui.model.session import Session
 
 T = TypeVar("T")
@@ -148,6 +149,17 @@ class Stalls:
     def top(self) -> list[TopCause]:
         """Causes by the time they cost, largest first."""
         return sorted(self._top.values(), key=lambda top: -top.total_ns)
+
+    def resume(self, causes: Sequence[CauseSum], passed_over: int) -> None:
+        """Begin with what was added up before; causes that this wlat does not know are left out."""
+        self.passed_over = passed_over
+        for one in causes:
+            try:
+                cause = cause_named(one.cause)
+            except KeyError:
+                continue
+            figures = (one.count, one.total_ns, one.worst_ns, one.worst, one.last_ns, one.explained_ns)
+            self._top[one.cause] = TopCause(cause, *figures)
 
     def fold(self, frame: Frame, session: Session) -> None:
         """Take one frame in, after the session took in everything else of it."""

@@ -108,6 +108,12 @@ class Suspects:
             _meet(record, disturbance, known)
             self._recent.append((record, disturbance))
 
+    def resume(self, suspects: Sequence[Suspect]) -> None:
+        """Begin with what was added up before."""
+        for suspect in suspects:
+            d = Disturbance(suspect.kind, suspect.what, suspect.by, suspect.first_ns, suspect.last_ns, own=suspect.own)
+            self._records[_key(d)] = _Record(suspect, {suspect.by.pid}, {})
+
     def ranked(self) -> list[Suspect]:
         """First those seen beside stalls, what takes locks before what only competes; wlat's own doings last."""
         found = [record.suspect for record in self._records.values()]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from wlat_tui.frame import Frame, HistogramDelta, Span, Write, WriteClass
-from wlat_tui.model.past import Digest
+from wlat_tui.model.past import CauseSum, Digest
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.series import Gap
 from wlat_tui.model.session import Session
@@ -22,6 +22,7 @@ from wlat_tui.sessions.compact import coarse_index
 from wlat_tui.sessions.rows import storable
 from wlat_tui.sessions.shapes import Record
 
+MOST_SUSPECTS = 12
 TOTAL_EVERY = 16
 """Blocks from one total to the next."""
 MOST_BYTES = 1 << 22
@@ -55,6 +56,10 @@ class Sum:
             error_slots=total.error_slots + digest.error_slots,
             stall_count=total.stall_count + digest.stall_count,
             worst=worse(total.worst, digest.worst),
+            late_wakes=total.late_wakes + digest.late_wakes,
+            causes=digest.causes,
+            suspects=digest.suspects,
+            passed_over=digest.passed_over,
             last_seq=total.last_seq if digest.last_seq is None else digest.last_seq,
         )
 
@@ -159,13 +164,14 @@ class Digester:
             for gap in self._session.gaps
             if gap.end_ns > self._since_ns
         ]
-        return BlockDigest(self._sum.read(), self._most, self._least, self._nodes, gaps)
+        digest = replace(self._sum.read(), suspects=tuple(self._session.suspects.ranked()[:MOST_SUSPECTS]))
+        return BlockDigest(digest, self._most, self._least, self._nodes, gaps)
 
     def total(self) -> Digest:
         """Everything up to here, the open block included."""
         total = Sum()
         total.add(self._total.read())
-        total.add(self._sum.read())
+        total.add(replace(self._sum.read(), suspects=tuple(self._session.suspects.ranked()[:MOST_SUSPECTS])))
         return total.read()
 
     def finish(self) -> None:
@@ -175,7 +181,7 @@ class Digester:
 
     def _fold(self, frame: Frame) -> None:
         session, tick = self._session, frame.writer
-        before = Counter(session.losses)
+        before, late_before = Counter(session.losses), session.late_wakes
         session.fold(frame)
         if tick is None:
             digest = Digest(1, frame.begin_ns, frame.end_ns)
@@ -191,7 +197,18 @@ class Digester:
                     ns = span_ns(write, span)
                     self._most[span] = max(self._most[span] or 0, ns << 2 | write.write_class)
                     self._least[span] = _least(self._least[span], ns)
-        self._sum.add(replace(digest, losses=session.losses - before))
+        self._sum.add(
+            replace(
+                digest,
+                losses=session.losses - before,
+                late_wakes=session.late_wakes - late_before,
+                causes=tuple(
+                    CauseSum(top.cause.name, top.count, top.total_ns, top.worst_ns, top.worst, top.last_ns, top.explained_ns)
+                    for top in session.top_causes
+                ),
+                passed_over=session.stalls_passed_over,
+            )
+        )
         for sample in frame.nodes or ():
             state = session.nodes[sample.node]
             free, headroom = self._nodes.get(sample.node, (None, None))
