@@ -81,7 +81,7 @@ circumstances = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(stalls(), traces, circumstances)
 def test_phases_fill_the_stall_without_overlap_and_shares_add_up(stall: Write, trace: StallTrace | None, seen: object) -> None:
     verdict = explain(stall, trace, seen)  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def test_phases_fill_the_stall_without_overlap_and_shares_add_up(stall: Write, t
     assert by_cause == {share.cause: share.spent_ns for share in verdict.shares}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(stalls(), traces, st.randoms(use_true_random=False))
 def test_the_order_in_which_events_are_listed_does_not_matter(stall: Write, trace: StallTrace | None, random: object) -> None:
     if trace is None:

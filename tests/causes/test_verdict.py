@@ -247,6 +247,12 @@ def test_a_long_unexplained_piece_is_the_hosts_when_steal_was_counted_around_it(
     assert explain(a_stall(80 * MS), a_trace(), known(steal_ns=20 * MS)).cause == "unexplained"
 
 
+def test_without_a_trace_little_steal_is_no_explanation() -> None:
+    blind = known(tracer=None, steal_ns=10 * MS)
+    assert explain(a_stall(2 * MS, write_class=WriteClass.IN_PAGE), None, blind).cause == "unexplained"
+    assert explain(a_stall(9 * MS, write_class=WriteClass.IN_PAGE), None, blind).cause == "steal"
+
+
 def test_a_traced_cause_is_never_given_to_the_host() -> None:
     trace = a_trace(event(2, "mm_vmscan_direct_reclaim_begin", RECLAIM), event(23_002, "mm_vmscan_direct_reclaim_end"))
     assert explain(a_stall(23 * MS), trace, known(steal_ns=30 * MS)).cause == "direct_reclaim"

@@ -48,7 +48,7 @@ def explain(write: Write, trace: StallTrace | None, circumstances: Circumstances
         text = f"began {format_ns(write.wake_ns)} after its plan; what kept it was not recorded"
         stretches.append(Stretch(begin_ns, write.begin_ns, "late_timer", Confidence.COINCIDED, text))
     phases = _joined(_flat(stretches, begin_ns, end_ns))
-    phases = _stolen(phases, circumstances)
+    phases = _stolen(phases, circumstances, traced=trace is not None)
     phases = _hinted(phases, write, circumstances)
     shares = shares_of(phases, _EXPLAINS)
     return Verdict(
@@ -136,24 +136,30 @@ def _renamed(phases: list[Phase], chosen: Callable[[Phase], Phase]) -> list[Phas
     return _joined([chosen(phase) for phase in phases])
 
 
-def _stolen(phases: list[Phase], circumstances: Circumstances) -> list[Phase]:
-    """Give the longest open pieces to the hypervisor, as far as the steal counted around the stall goes."""
+def _stolen(phases: list[Phase], circumstances: Circumstances, *, traced: bool) -> list[Phase]:
+    """Give the longest open pieces to the hypervisor, as far as the steal counted around the stall goes.
+
+    Where nothing was traced other causes are as likely: then it takes as much steal as the piece is long.
+    """
     steal_ns = circumstances.steal_ns
     if not steal_ns:
         return phases
-    budget_ns = steal_ns + STEAL_STEP_NS
+    budget_ns = steal_ns + (STEAL_STEP_NS if traced else 0)
     given: set[int] = set()
     for phase in sorted(phases, key=lambda phase: -phase.length_ns):
-        if phase.cause in _HOST_COULD and SHORTEST_STEAL_NS <= phase.length_ns <= budget_ns:
+        shortest_ns = SHORTEST_STEAL_NS if traced else STEAL_STEP_NS // 2
+        if phase.cause in _HOST_COULD and shortest_ns <= phase.length_ns <= budget_ns:
             given.add(phase.begin_ns)
             budget_ns -= phase.length_ns
-    text = f"{format_ns(steal_ns)} stolen from this CPU around that time, and nothing else recorded"
-    return _renamed(
-        phases,
-        lambda phase: (
-            replace(phase, cause="steal", confidence=Confidence.COINCIDED, evidence=text) if phase.begin_ns in given else phase
-        ),
-    )
+    rest = "nothing else recorded" if traced else "nothing was traced"
+    text = f"{format_ns(steal_ns)} stolen from this CPU around that time, and {rest}"
+
+    def chosen(phase: Phase) -> Phase:
+        if phase.begin_ns not in given:
+            return phase
+        return replace(phase, cause="steal", confidence=Confidence.COINCIDED, evidence=text)
+
+    return _renamed(phases, chosen)
 
 
 def _hinted(phases: list[Phase], write: Write, circumstances: Circumstances) -> list[Phase]:
