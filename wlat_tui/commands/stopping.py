@@ -9,6 +9,8 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+CANCEL_AGAIN_S = 0.5
+
 
 async def until_stopped(work: Coroutine[Any, Any, str], leave: Callable[[], Awaitable[None]]) -> str:
     """Run *work* to its end or to the first signal, which cancels it, then *leave*, which no second signal interrupts.
@@ -32,9 +34,11 @@ async def until_stopped(work: Coroutine[Any, Any, str], leave: Callable[[], Awai
         await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else f"stopped by {by[0].name}"
     finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+        stopping.cancel()
+        # once is not enough on a busy host: asyncio.wait_for of Python 3.11 forgets it when what it waits for is there already
+        while not working.done():
+            working.cancel()
+            await asyncio.wait((working,), timeout=CANCEL_AGAIN_S)
         await leave()
         for number in SIGNALS:
             loop.remove_signal_handler(number)
