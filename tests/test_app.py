@@ -61,29 +61,35 @@ class Watched(ScriptedSource):
         await super().close()
 
 
-def an_app(scenario: Scenario = "story", frames: int = 60, read_only: str | None = None, **options: Any) -> WlatApp:
+def an_app(
+    scenario: Scenario = "story",
+    frames: int = 60,
+    read_only: str | None = None,
+    settings: Settings = Settings(),  # noqa: B008 - it is frozen
+    **options: Any,
+) -> WlatApp:
     """An app that has folded *frames* frames and gets exactly one more: a still picture."""
-    source = Still(scenario, frames)
+    source = Still(scenario, frames, settings)
     source.read_only = read_only
     app = WlatApp(source, ascii=options.pop("ascii", False), **options)
-    for frame in made(scenario, frames):
+    for frame in made(scenario, frames, settings):
         app.session.fold(frame)
     return app
 
 
 @cache
-def made(scenario: Scenario, count: int) -> tuple[Frame, ...]:
+def made(scenario: Scenario, count: int, settings: Settings) -> tuple[Frame, ...]:
     """Making up 300 frames takes seconds: each story is told once for all tests."""
-    source = ScriptedSource(scenario=scenario, realtime=False)
+    source = ScriptedSource(scenario=scenario, realtime=False, settings=settings)
     return tuple(source.next_frame() for _ in range(count))
 
 
 class Still(Watched):
     """A source that has one frame left to tell."""
 
-    def __init__(self, scenario: Scenario, told: int) -> None:
+    def __init__(self, scenario: Scenario, told: int, settings: Settings) -> None:
         super().__init__(scenario=scenario)
-        self._last = made(scenario, told + 1)[-1]
+        self._last = made(scenario, told + 1, settings)[-1]
 
     async def frames(self) -> AsyncIterator[Frame]:
         yield self._last

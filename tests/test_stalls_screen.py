@@ -10,9 +10,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
+from tests import test_app
 from tests.test_app import (
     SIZES,
-    an_app,
     everywhere_the_same_clock,  # noqa: F401 - for every test here too
     only_the_textual_they_were_made_with,
     ready,
@@ -21,6 +21,7 @@ from tests.test_app import (
     until,
 )
 from wlat_tui.app import WlatApp
+from wlat_tui.frame import Settings
 from wlat_tui.screens.cause_filter import CauseFilter
 from wlat_tui.screens.dialogs import MitigationDialog
 from wlat_tui.screens.lines import LinesScreen
@@ -30,6 +31,12 @@ from wlat_tui.sources.scripted import Scenario, ScriptedSource
 from wlat_tui.sources.scripted_evidence import MONITOR
 
 LIST_LOCK = "slab list_lock"
+FEWER = Settings(interval_ns=2_000_000, write_bytes=2_200)
+"""As many new pages as ever, in a tenth of the writes: making them up is what costs."""
+
+
+def an_app(scenario: Scenario, frames: int, **options: Any) -> WlatApp:
+    return test_app.an_app(scenario, frames, settings=FEWER, **options)
 
 
 async def opened(app: WlatApp, pilot: Pilot[Any], cause: str) -> StallScreen:
@@ -109,7 +116,7 @@ async def test_sorting_puts_the_slowest_first() -> None:
 
 
 async def test_the_cursor_stays_on_its_stall_when_new_ones_come() -> None:
-    source = ScriptedSource(realtime=False)
+    source = ScriptedSource(realtime=False, settings=FEWER)
     app = an_app("story", 250)
     async with app.run_test(size=(120, 40)) as pilot:
         await ready(app, pilot)
@@ -127,7 +134,7 @@ async def test_the_cursor_stays_on_its_stall_when_new_ones_come() -> None:
 
 
 async def test_a_new_kind_of_stall_is_told_once_and_what_was_there_at_the_start_is_not() -> None:
-    source = ScriptedSource(realtime=False)
+    source = ScriptedSource(realtime=False, settings=FEWER)
     app = an_app("story", 60)
     told: list[str] = []
     app.notify = lambda text, **_: told.append(text)  # type: ignore[method-assign,assignment]
