@@ -237,7 +237,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         Disk("xfs", stable_writes=True),
         settings(threshold_ns=MS // 2),
     ),
-    Experiment("page lock", ("folio_lock",), at_files("write_out", 5), Disk(), settings(threshold_ns=MS // 10)),
     Experiment(
         "dirty throttling",
         ("dirty_throttling",),
