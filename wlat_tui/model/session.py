@@ -18,8 +18,8 @@ from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
 from wlat_tui.model.stalls import Explained, Stalls, TopCause
 from wlat_tui.model.suspects import Suspects
 
-KEPT_TRACES = 1_000
-"""As many as stalls are kept."""
+KEPT_TRACES = 300
+"""As many as explained stalls are kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from wlat_tui.model.session import Session
 
 T = TypeVar("T")
-KEPT = 1_000
+KEPT = 300
+"""Each holds its events and the counters around it, up to 100 KB; a recording keeps all of them."""
 WAIT_FOR_TRACE = 2
 """Frames after which a stall without a trace is explained without one, where nothing is traced."""
 WAIT_FOR_SLOW_TRACE = 10
