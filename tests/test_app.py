@@ -494,7 +494,7 @@ async def test_the_threshold_moves_in_steps() -> None:
 
 async def test_v_switches_everything_drawn_between_service_and_response_also_when_paused() -> None:
     app = an_app("told", 250)
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(200, 60)) as pilot:
         await ready(app, pilot)
         text = screen_text(app)
         for words in ("service now", "worst service per 0.5s", "worst so far (service)", "worst service ·"):
