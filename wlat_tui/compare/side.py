@@ -13,7 +13,7 @@ from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
 
 FINEST_NS = 1_000_000_000
-MOST_BLOCKS = 512
+MOST_BLOCKS = 256
 """More are put together in pairs: a day takes no more memory than ten minutes."""
 
 
