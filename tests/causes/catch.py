@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -92,26 +92,28 @@ async def _run(
     began_ns = 0
     loading: asyncio.Task[list[int]] | None = None
     started_s = time.monotonic()
-    with ExitStack() as load:
-        async for frame in source.frames():
-            session.fold(frame)
-            if began_ns:
-                stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns))
-                passed_s = (time.monotonic_ns() - began_ns) / 1e9
-                gaps = sum(gap.begin_ns >= began_ns for gap in session.gaps)
-                caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s, windows=tuple(rig.stopped))
-                if passed_s > seconds or enough(caught):
-                    break
-            elif loading is not None:
-                # a load may take a while to build: frames must not queue up meanwhile
-                if loading.done():
-                    caught = replace(caught, pids=tuple(loading.result()))
-                    began_ns = time.monotonic_ns()
-            elif _ready(frame, session, time.monotonic() - started_s):
-                assert frame.writer is not None
-                tid = frame.writer.tid
-                rig.writer_tid, rig.writer_cpu, rig.engine_pid = tid, frame.writer.cpu, _process_of(tid)
-                loading = asyncio.create_task(asyncio.to_thread(load.enter_context, experiment.load(rig)))
+    # what the source still does must have ended before its processes are
+    async with aclosing(source.frames()) as frames:
+        with ExitStack() as load:
+            async for frame in frames:
+                session.fold(frame)
+                if began_ns:
+                    stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns))
+                    passed_s = (time.monotonic_ns() - began_ns) / 1e9
+                    gaps = sum(gap.begin_ns >= began_ns for gap in session.gaps)
+                    caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s, windows=tuple(rig.stopped))
+                    if passed_s > seconds or enough(caught):
+                        break
+                elif loading is not None:
+                    # a load may take a while to build: frames must not queue up meanwhile
+                    if loading.done():
+                        caught = replace(caught, pids=tuple(loading.result()))
+                        began_ns = time.monotonic_ns()
+                elif _ready(frame, session, time.monotonic() - started_s):
+                    assert frame.writer is not None
+                    tid = frame.writer.tid
+                    rig.writer_tid, rig.writer_cpu, rig.engine_pid = tid, frame.writer.cpu, _process_of(tid)
+                    loading = asyncio.create_task(asyncio.to_thread(load.enter_context, experiment.load(rig)))
     return caught
 
 
