@@ -10,10 +10,15 @@ Counters and placement are exact under it, times are not: compare order, never m
 from __future__ import annotations
 
 import contextlib
+import json
 import shlex
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +27,8 @@ from tests.numa.kernel import Unavailable, prepare, tool
 
 DISTANCE = 21
 """Not the 20 that Linux assumes without a table, so that a test can tell the two apart."""
+BOOT_S = 200
+"""Until the script begins: ten times what a busy machine was seen to need."""
 UNITS = {"M": 1 << 20, "G": 1 << 30}
 
 
@@ -67,6 +74,14 @@ class Guest:
     arguments: tuple[str, ...] = ()
     """More kernel command line."""
     env: Mapping[str, str] = field(default_factory=dict)
+    room: str = ""
+    """Slots and most memory, such as "slots=2,maxmem=4G": DIMMs can be plugged then."""
+    max_cpus: int = 0
+    """More than there are: the others can be plugged."""
+    devices: tuple[str, ...] = ()
+    """More arguments of QEMU."""
+    asks: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=dict)
+    """What a script may ask of the machine by making /job/ask-NAME: QMP commands; /job/done-NAME appears with the answers."""
 
     def unavailable(self) -> str | None:
         """Why it cannot be booted here, None when it can. The first call may download a kernel."""
@@ -76,16 +91,29 @@ class Guest:
             return str(reason)
         return None
 
-    def run(self, script: str, timeout_s: float = 300) -> Result:
+    def run(self, script: str, timeout_s: float = 300, keep: Path | None = None, stop: threading.Event | None = None) -> Result:
         """Boot, run a bash script as root in the project's directory, power off.
 
         The guest sees this machine's files read-only (writes go to its own memory), /data on a disk of its own, and /job, where
         the script finds nothing but its own output. This Python and what is installed in its environment come first in PATH.
+        A guest that ends without having finished its script (an emulated CPU crashes now and then) is booted once more.
+
+        Args:
+            keep: Where what the script put into /job/out is copied; must not exist.
+            stop: Ends the guest when set.
 
         Raises:
             Unavailable: No guest can be booted here.
             AssertionError: The guest did not finish the script in time; the message has what it had printed so far.
         """
+        result = self._boot(script, timeout_s, keep, stop)
+        if isinstance(result, str) and not (stop is not None and stop.is_set()):
+            result = self._boot(script, timeout_s, keep, stop)
+        assert isinstance(result, Result), result
+        return result
+
+    def _boot(self, script: str, timeout_s: float, keep: Path | None, stop: threading.Event | None) -> Result | str:
+        """What the script did, or how far the guest came."""
         kernel = prepare(self.kernel)
         with tempfile.TemporaryDirectory(prefix="wlat-guest-") as directory:
             job = Path(directory)
@@ -98,18 +126,15 @@ class Guest:
             with console.open("wb") as log:
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
                 try:
-                    process.wait(timeout_s)
-                    late = ""
-                except subprocess.TimeoutExpired:
-                    late = f" within {timeout_s:.0f} s"
+                    late = _wait(process, job, self.asks, timeout_s, stop)
                 finally:
                     process.kill()
                     process.wait()
-            output = _text(job / "output")
-            status = _text(job / "status")
-            assert status, (
-                f"the guest did not finish its script{late}:\n{output[-4000:]}\n-- console:\n{_text(console)[-4000:]}"
-            )
+            output, status = _text(job / "output"), _text(job / "status")
+            if not status:
+                return f"the guest did not finish its script{late}:\n{output[-4000:]}\n-- console:\n{_text(console)[-4000:]}"
+            if keep is not None and (job / "out").exists():
+                shutil.copytree(job / "out", keep)
             return Result(int(status), output, _text(console))
 
     def _preamble(self) -> str:
@@ -127,6 +152,7 @@ class Guest:
     def _qemu(self, job: Path, image: Path, initramfs: Path) -> list[str | Path]:
         total = sum(map(_bytes, self.mem))
         count = max(int(cpus.rpartition("-")[2]) for cpus in self.cpus if cpus) + 1
+        most = max(count, self.max_cpus)
         nodes: list[str] = []
         for node, (mem, cpus) in enumerate(zip(self.mem, self.cpus, strict=True)):
             place = f"node,nodeid={node}" + (f",cpus={cpus}" if cpus else "")
@@ -143,13 +169,55 @@ class Guest:
             # a killed test run must not leave its guest behind
             "setpriv", "--pdeathsig", "KILL", "--", tool("qemu-system-x86_64"),
             "-accel", "tcg,thread=multi", "-cpu", "max",
-            "-m", f"{total >> 20}M", "-smp", str(count), *nodes,
+            "-m", ",".join(filter(None, (f"{total >> 20}M", self.room))),
+            # a socket each: CPUs of one package on several nodes is nothing that a machine has
+            "-smp", f"{count},sockets={most},cores=1,threads=1,maxcpus={most}", *nodes, *self.devices,
+            "-qmp", f"unix:{job / 'qmp'},server=on,wait=off",
             "-kernel", image, "-initrd", initramfs, "-append", append,
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             "-virtfs", f"local,path={job},mount_tag=job,security_model=none",
             "-drive", f"file={job / 'disk'},if=virtio,format=raw,cache=unsafe",
             "-device", "virtio-rng-pci", "-nographic", "-no-reboot", "-nic", "none",
         ]  # fmt: skip
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    job: Path,
+    asks: Mapping[str, tuple[Mapping[str, object], ...]],
+    timeout_s: float,
+    stop: threading.Event | None,
+) -> str:
+    """Wait for the end of a guest, doing what it asks; what to add to the sentence when it did not end by itself."""
+    output = job / "output"
+    began = time.monotonic()
+    while (lasted := time.monotonic() - began) < timeout_s:
+        if lasted > BOOT_S and not output.exists():
+            return f", nor begin it within {BOOT_S} s"
+        for name, commands in asks.items():
+            if (job / f"ask-{name}").exists() and not (job / f"done-{name}").exists():
+                (job / f"done-{name}").write_text(_qmp(job / "qmp", commands))
+        if stop is not None and stop.is_set():
+            return " before the tests ended"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+            return ""
+    return f" within {timeout_s:.0f} s"
+
+
+def _qmp(path: Path, commands: tuple[Mapping[str, object], ...]) -> str:
+    """QEMU's answers, a line each. Source: docs/interop/qmp-spec.rst."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(path))
+        stream = line.makefile("rw")
+        answers = [stream.readline()]
+        for command in ({"execute": "qmp_capabilities"}, *commands):
+            stream.write(json.dumps(command) + "\n")
+            stream.flush()
+            while '"event"' in (answer := stream.readline()):
+                pass
+            answers.append(answer)
+        return "".join(answers)
 
 
 def _bytes(size: str) -> int:

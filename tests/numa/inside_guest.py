@@ -116,8 +116,8 @@ async def test_prepared_pages_are_on_the_writers_node_even_where_no_other_cpu_is
             tick = await in_force(running, replace(prepared, cpus=(node,)))
             # this segment and the next may have been prepared before
             third = tick.segment + 3
-            tick = await reported(running, partial(wrote_segment, third))
-            assert tick.writes[WriteClass.PREPARED] > 0
+            # the emulated precursor may come late for one, not for all
+            await reported(running, partial(wrote_prepared, third))
             assert await dirtying_node(running) == node
 
 
@@ -139,8 +139,8 @@ async def reported(running: Engine, enough: Callable[[WriterTick], bool]) -> Wri
     raise AssertionError("the engine ended")
 
 
-def wrote_segment(number: int, tick: WriterTick) -> bool:
-    return tick.segment >= number and sum(tick.writes) > 0
+def wrote_prepared(number: int, tick: WriterTick) -> bool:
+    return tick.segment >= number and tick.writes[WriteClass.PREPARED] > 0
 
 
 async def in_force(running: Engine, settings: Settings) -> WriterTick:

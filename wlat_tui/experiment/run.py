@@ -120,8 +120,9 @@ class Experiment:
             settled |= {load for load in side.loads if self._made_up or load.settled(self.session)}
         self._note_refusals(side)
         self._mark(number, side, MEASURED)
-        begin_ns, written = self.session.now_ns, sum(self.session.writes)
-        while not self._over(begin_ns, written):
+        begin_ns, written, began_ns = self.session.now_ns, sum(self.session.writes), time.monotonic_ns()
+        # late frames may come all at once; what the kernel counted in a phase is read when they come
+        while not self._over(begin_ns, written) or not (self._made_up or self._over_by_the_clock(began_ns)):
             await self._next()
         self._mark(number, side, OVER)
 
@@ -132,6 +133,9 @@ class Experiment:
                 raise ExperimentError(f"{self._plan.phase_writes} writes were not done within {limit_s:.0f} s")
             return sum(self.session.writes) - written >= self._plan.phase_writes
         return self._since(begin_ns) >= (self._plan.phase_ns or 0)
+
+    def _over_by_the_clock(self, began_ns: int) -> bool:
+        return time.monotonic_ns() - began_ns >= (self._plan.phase_ns or 0)
 
     def _since(self, begin_ns: int) -> int:
         return self.session.now_ns - begin_ns
