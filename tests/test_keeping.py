@@ -200,6 +200,7 @@ def test_what_is_older_than_is_kept_is_rolled_up_and_nothing_counted_is_lost(tmp
 @pytest.mark.parametrize("limit", [{"keep_ns": 30 * 10**9}, {"most_bytes": 150_000}])
 def test_a_recorder_with_a_limit_stays_below_it(tmp_path: Path, limit: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wlat_tui.sessions.recorder.ROLL_UP_EVERY_NS", 1)
+    monkeypatch.setattr("wlat_tui.sessions.recorder.LEAST_BYTES", 1)
     monkeypatch.setattr("wlat_tui.sessions.recorder.APPEND_EVERY_S", 0.01)
     recorder = Recorder(tmp_path / "a.wlat", {}, durable=False, exact=True, **limit)
 

@@ -204,3 +204,52 @@ def test_time_goes_on_in_a_recording_of_this_host_while_it_is_read(tmp_path: Pat
     finally:
         child.terminate()
         child.wait(timeout=60)
+
+
+def test_an_impossible_size_is_one_sentence_and_makes_no_file(tmp_path: Path) -> None:
+    assert "allow 1,048,576 or more" in wlat("record", "--demo", "--max-size", "1K", "-o", tmp_path / "a.wlat", status=2)
+    assert os.listdir(tmp_path) == []
+
+
+def test_under_nohup_a_hang_up_does_not_end_a_recording(tmp_path: Path) -> None:
+    path = tmp_path / "a.wlat"
+    command = ["nohup", sys.executable, "-m", "wlat_tui", "record", "--demo", "--keep", "1h", "-o", path]
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    assert child.stderr is not None
+    child.stderr.readline()
+    child.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + 60
+    frames = 0
+    while frames < 8 and time.monotonic() < deadline:
+        time.sleep(0.2)
+        if path.exists():
+            with Recording(path) as recording:
+                frames = len(recording)
+    assert child.poll() is None
+    child.send_signal(signal.SIGTERM)
+    out, _ = child.communicate(timeout=60)
+    assert "stopped by SIGTERM" in out
+    assert frames >= 8
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.02, 0.1])
+def test_stopped_in_its_first_moments_a_recording_leaves_a_file_that_opens_or_none(tmp_path: Path, moment: float) -> None:
+    path = tmp_path / "a.wlat"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "wlat_tui", "record", "--demo", "-o", path],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(moment)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    assert "Traceback" not in err
+    assert child.returncode in (0, 130)
+    assert os.listdir(tmp_path) in ([], ["a.wlat"])
+    if path.exists():
+        with Recording(path) as recording:
+            list(recording.frames())

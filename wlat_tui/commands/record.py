@@ -21,7 +21,7 @@ from wlat_tui.followers import Follower, first_reason
 from wlat_tui.followers.stop_after import caught
 from wlat_tui.frame import Frame, Span
 from wlat_tui.model.session import Session
-from wlat_tui.options import DURATION, followers_for, source_options, stall_options
+from wlat_tui.options import DURATION, SIZE, followers_for, source_options, stall_options
 from wlat_tui.sessions.names import default_path
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.schema import SessionError
@@ -165,6 +165,21 @@ def _tell(text: str) -> None:
     "--stop-above", "above_ns", type=DURATION, default=None, metavar="TIME", help="Stop after a write slower than this."
 )
 @click.option(
+    "--keep",
+    "keep_ns",
+    type=DURATION,
+    default=None,
+    metavar="TIME",
+    help="Keep single frames so long; of older ones only 12 s summaries, stalls and marks.",
+)
+@click.option(
+    "--max-size",
+    "most_bytes",
+    type=SIZE,
+    default=None,
+    help="Roll the oldest frames up like that when the file holds more than this.",
+)
+@click.option(
     "--exact",
     is_flag=True,
     help="Keep every histogram as it came, in three times the room; by default they are exact around stalls and in the "
@@ -172,10 +187,11 @@ def _tell(text: str) -> None:
 )
 @stall_options
 @source_options
-def record(output: Path | None, exact: bool, **options: Any) -> None:
+def record(output: Path | None, exact: bool, keep_ns: int | None, most_bytes: int | None, **options: Any) -> None:
     """Measure without a screen, into a file.
 
-    Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one.
+    Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one. It runs under nohup, and as a
+    systemd service: Type=exec, ExecStart=wlat record --dir /srv/log --keep 48h -o /var/lib/wlat/%H-%v.wlat, KillSignal=SIGTERM.
     """
     limits = Limits(options.pop("time_ns"), options.pop("above_ns"))
     followers = followers_for(options, _tell)
@@ -189,7 +205,8 @@ def record(output: Path | None, exact: bool, **options: Any) -> None:
                 " take its last minute (a crash of wlat does not)",
                 err=True,
             )
-        recorder = Recorder(path, {**facts(options, source), "durable": durable}, durable=durable, exact=exact)
+        header = {**facts(options, source), "durable": durable}
+        recorder = Recorder(path, header, durable=durable, exact=exact, keep_ns=keep_ns, most_bytes=most_bytes)
     except (SessionError, OSError) as error:
         text = str(error) if isinstance(error, SessionError) else f"{path} cannot be made: {error.strerror}"
         raise click.UsageError(text) from error

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wlat_tui.frame import Frame
+from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sessions.store import Store
 from wlat_tui.sessions.thrift import Thrift
 
@@ -19,6 +20,8 @@ APPEND_EVERY_S = 1.0
 QUEUE_FRAMES = 600
 """Held while the disk is full or slow: two minutes at the default tick. More are counted as lost, and the recording says so."""
 LOSS = "unrecorded_frames"
+LEAST_BYTES = 1 << 20
+"""Allowed by ``most_bytes``: a minute and what never goes."""
 ROLL_UP_EVERY_NS = 30_000_000_000
 
 
@@ -57,6 +60,8 @@ class Recorder:
         self._using = threading.Lock()
         self._thrift = None if exact else Thrift()
         coarsen = None if self._thrift is None else self._thrift.coarsened
+        if most_bytes is not None and most_bytes < LEAST_BYTES:
+            raise SessionError(f"a recording of at most {most_bytes:,} bytes is not possible: allow {LEAST_BYTES:,} or more")
         self._store = Store(path, {**facts, "compact": not exact}, durable=durable, coarsen=coarsen)
         self._queue: queue.Queue[Frame] = queue.Queue(QUEUE_FRAMES)
         self._closing = threading.Event()

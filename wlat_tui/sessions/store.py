@@ -74,10 +74,12 @@ class Store:
             # only now: a file without its -wal must at least be known for what it is
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        except sqlite3.Error as error:
-            if path is not None:
-                path.unlink(missing_ok=True)
-            raise SessionError(f"{path} cannot be made: {error}") from error
+        except BaseException as error:  # Ctrl-C as well: half a file would be there for ever
+            for side in ("", "-wal", "-shm") if path is not None else ():
+                Path(f"{path}{side}").unlink(missing_ok=True)
+            if isinstance(error, sqlite3.Error):
+                raise SessionError(f"{path} cannot be made: {error}") from error
+            raise
 
     def put_facts(self, facts: Mapping[str, object]) -> None:
         """Set rows of the table ``header``. Raises sqlite3.Error."""
