@@ -172,8 +172,9 @@ def test_the_file_is_private_and_never_an_existing_one(tmp_path: Path) -> None:
         Store(tmp_path / "no" / "a.wlat", {}, durable=False)
 
 
-def test_the_first_version_of_the_file_stays_readable() -> None:
-    with Recording(FIXTURES / "version-1.0.wlat") as recording:
+@pytest.mark.parametrize("version", ["1.0", "1.2"])
+def test_every_version_of_the_file_stays_readable(version: str) -> None:
+    with Recording(FIXTURES / f"version-{version}.wlat") as recording:
         assert recording.closed
         frames = list(recording.frames())
     assert len(frames) == 12
