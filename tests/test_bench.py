@@ -190,7 +190,7 @@ def test_ctrl_c_ends_everything(disk: Path, name: str) -> None:
     command = [sys.executable, "-m", "wlat_tui", "bench", name, "--dir", str(disk), "--seconds", "600"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
         assert running.stderr is not None
-        assert running.stderr.readline().startswith(f"{name}: ")
+        assert running.stderr.readline().startswith(f"{name}: ")  # each one says at once what it does
         deadline = time.monotonic() + PATIENCE_S
         top = psutil.Process(running.pid)
         while not (children := top.children(recursive=True)):

@@ -20,6 +20,7 @@ from wlat_tui.watch_client import parse_told, watcher_command
 
 BATCH = 2_000
 SPAWNS = 20
+WARM_UP_S = 2.0
 TOUCHED = ("fork + exec + exit", "open + close in proc")
 TARGET = 1.02
 """Ratio of medians that counts as not measurable."""
@@ -121,15 +122,16 @@ def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None]
             "fork + exec + exit": (_spawns, SPAWNS),
         }
 
-        def measure() -> dict[str, float]:
-            return {name: _each_us(work, count, seconds / len(works)) for name, (work, count) in works.items()}
+        def measure(whole_s: float = seconds) -> dict[str, float]:
+            return {name: _each_us(work, count, whole_s / len(works)) for name, (work, count) in works.items()}
 
         def watched() -> dict[str, float]:
             nonlocal armed
             with _watching(directory) as armed:
                 return measure()
 
-        measure()  # caches, clocks and the other process get warm
+        say("suspects: warming up")
+        measure(min(seconds, WARM_UP_S))  # caches, clocks and the other process
         for number in range(rounds):
             say(f"suspects: round {number + 1} of {rounds}")
             if number % 2:
