@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.groups import remove_group
 from tests.test_engine import MIB, SMALL, Seen, running, watch
 from wlat_tui import engine_client
 from wlat_tui.engine_client import Engine
@@ -218,7 +219,7 @@ def without_rt_budget(pid: int) -> Iterator[None]:
     finally:
         if Path(f"/proc/{pid}").exists():
             (home / "cgroup.procs").write_text(str(pid))
-        group.rmdir()
+        remove_group(group)
 
 
 async def test_a_group_without_real_time_budget_refuses_fifo_and_the_screen_says_why(tmp_path: Path) -> None:
@@ -279,7 +280,7 @@ def freezable(pid: int) -> Iterator[Callable[[bool], None]]:
             knob.write_text(words[False])
             home.write_text(str(pid))
     finally:
-        group.rmdir()
+        remove_group(group)
 
 
 async def test_a_frozen_cgroup_is_a_gap_and_not_a_stall(tmp_path: Path) -> None:

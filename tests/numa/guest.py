@@ -168,7 +168,7 @@ class Guest:
         return [
             # a killed test run must not leave its guest behind
             "setpriv", "--pdeathsig", "KILL", "--", tool("qemu-system-x86_64"),
-            "-accel", "tcg,thread=multi", "-cpu", "max",
+            "-accel", "tcg,thread=single", "-cpu", "max",
             "-m", ",".join(filter(None, (f"{total >> 20}M", self.room))),
             # a socket each: CPUs of one package on several nodes is nothing that a machine has
             "-smp", f"{count},sockets={most},cores=1,threads=1,maxcpus={most}", *nodes, *self.devices,

@@ -54,7 +54,8 @@ def _ping_pong() -> Iterator[Callable[[], None]]:
     """Two processes that wake each other through pipes: context switches."""
     code = "import os\nwhile os.read(0, 1):\n os.write(1, b'x')"
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, bufsize=0) as other:
+    # in a session of its own: a Ctrl-C is not for it, it ends with its input
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, bufsize=0, start_new_session=True) as other:
         assert other.stdin is not None
         assert other.stdout is not None
         into, out = other.stdin.fileno(), other.stdout.fileno()
@@ -76,7 +77,7 @@ def _watching(directory: Path) -> Iterator[int]:
         raise BenchError("there is no /proc, so nothing can be watched")
     wish = {"device": mount.device_number, "filesystem": mount.filesystem, "mount_point": mount.mount_point}
     pipe = subprocess.PIPE
-    with subprocess.Popen(watcher_command(), stdin=pipe, stdout=pipe) as watcher:
+    with subprocess.Popen(watcher_command(), stdin=pipe, stdout=pipe, start_new_session=True) as watcher:
         assert watcher.stdin is not None
         assert watcher.stdout is not None
         watcher.stdin.write(json.dumps(wish | {"own": [os.getpid()], "avoid_cpus": []}).encode() + b"\n")

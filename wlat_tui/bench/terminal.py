@@ -130,7 +130,8 @@ class MeasuredTerminal:
             elif time.monotonic() > deadline:
                 os.kill(self._pid, signal.SIGKILL)
                 deadline += LEAVE_S
-        if self._status not in (0, 128 + signal.SIGTERM):
+        # minus: it had not come as far as handling signals
+        if self._status not in (0, 128 + signal.SIGTERM, -signal.SIGTERM):
             raise BenchError(f"'{self._command}' ended with status {self._status}: {self._last_words()}")
 
     def _take(self, seconds: float) -> bool:
