@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.model.makers import SECOND, START, TICK, a_frame, a_mark, a_sample, a_tick, a_write, a_zone, at
 from wlat_tui.frame import Frame, Settings, Span, WriteClass
+from wlat_tui.model.percentiles import MOST_TICKS
 from wlat_tui.model.series import CAPACITY, LEVELS
 from wlat_tui.model.session import Session
 
@@ -231,3 +232,26 @@ def test_a_day_of_frames_leaves_a_bounded_number_of_objects() -> None:
     assert all(len(series) <= CAPACITY * LEVELS for series in series_kept)
     assert session.stall_count == 24 * 360
     assert max(c.max_ns or 0 for c in session.worst[Span.SERVICE].columns(START, session.now_ns, 100)) == 50_000
+
+
+@pytest.mark.parametrize("step_ns", [0, -TICK])
+def test_in_a_file_whose_time_stands_still_or_runs_backwards_no_more_is_kept_than_of_any_other(step_ns: int) -> None:
+    session, begin_ns = Session(), START + 10**15
+    for i in range(3 * MOST_TICKS):
+        at_ns = begin_ns + i * step_ns
+        tick = a_tick(i + 1, at_ns, at_ns + TICK, [a_write(at_ns + 1_000, 1_000)])
+        session.fold(Frame(at_ns, at_ns + TICK, at_ns, tick, nodes=(a_sample(1_000),)))
+    window = session.window(Span.SERVICE)
+    assert window is not None
+    assert window.count <= len(session._latencies.recent) <= MOST_TICKS
+    assert session.writes == [3 * MOST_TICKS, 0, 0]
+
+
+def test_when_time_jumps_back_the_window_is_of_what_came_after() -> None:
+    frames = [a_frame(i, [a_write(at(i), 1_000)]) for i in range(600)]
+    session = Session()
+    for frame in [*frames, *frames[:100]]:
+        session.fold(frame)
+    window = session.window(Span.SERVICE)
+    assert window is not None
+    assert window.count == 50

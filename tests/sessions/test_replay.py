@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.terminal import Terminal
 from tests.sessions.makers import recorded, scripted, sorted_buckets
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.recording import Recording
@@ -145,3 +148,33 @@ async def test_kept_open_it_waits_at_the_end_for_a_jump(recording: Recording) ->
 def test_a_speed_is_above_nothing(recording: Recording) -> None:
     with recording, pytest.raises(ValueError, match="choose more than 0"):
         ReplaySource(recording, 0)
+
+
+def test_a_recording_is_replayed_out_of_a_pipe_and_keys_come_from_the_terminal(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.wlat", WHOLE)
+    with Terminal(
+        ["sh", "-c", 'cat "$0" | "$1" -m wlat_tui replay - --paused', path, sys.executable], cwd=tmp_path
+    ) as terminal:
+        terminal.wait_for("REPLAY")
+        terminal.wait_for("paused")
+        terminal.press("q")
+        assert terminal.wait() == 0, terminal.dump()
+
+
+def test_out_of_a_pipe_without_a_terminal_or_from_no_pipe_it_says_so(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.wlat", WHOLE)
+    with path.open("rb") as file:
+        ran = subprocess.run(
+            [sys.executable, "-m", "wlat_tui", "replay", "-"],
+            stdin=file,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            start_new_session=True,
+        )
+    assert ran.returncode == 2
+    assert "needs a terminal to read keys from" in ran.stderr
+    with Terminal([sys.executable, "-m", "wlat_tui", "replay", "-"], cwd=tmp_path) as terminal:
+        terminal.wait_for("reads a recording from stdin")
+        assert terminal.wait() == 2

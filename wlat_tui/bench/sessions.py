@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-import struct
+import subprocess
+import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from statistics import median
 
 from wlat_tui.bench.figures import against
+from wlat_tui.bench.long_recording import repeat
+from wlat_tui.bench.terminal import BenchError
 from wlat_tui.frame import Frame, Span
 from wlat_tui.model.session import Session
-from wlat_tui.sessions.blocks import HEAD, read_head
-from wlat_tui.sessions.digests import TOTAL_EVERY, Sum, pack_digest, unpack_digest
 from wlat_tui.sessions.past import session_at
 from wlat_tui.sessions.places import overview, worst_frame
 from wlat_tui.sessions.recording import Recording
@@ -28,9 +30,8 @@ TICKS_PER_S = 5
 SAMPLE_FRAMES = 24 * BLOCK_FRAMES
 """Five minutes, in whole blocks."""
 SEEKS = 40
-COPIED = {"frame": "number", "stall": "frame", "mark": "frame", "digest": "first", "digest_node": "first"}
-"""Tables that a jump reads, and the column that numbers their frames."""
-MOMENTS = ("begin_ns", "end_ns", "wall_ns", "planned_ns", "at_ns")
+READ_HOURS = 1.0
+"""Reports and exports read frame by frame."""
 HOUR_MB, OPEN_MS, SEEK_MS = 10, 1_000, 100
 
 
@@ -58,7 +59,9 @@ def hour(directory: Path) -> list[str]:
             store.append(some if thrift is None else list(map(thrift.bounded, some)))
         spent = time.thread_time() - began
         store.close()
-        megabytes = (empty + (path.stat().st_size - empty) / (SAMPLE_FRAMES / TICKS_PER_S / 3600)) / 1e6
+        free = _free_bytes(path)
+        once = empty + free
+        megabytes = (once + (path.stat().st_size - once) / (SAMPLE_FRAMES / TICKS_PER_S / 3600)) / 1e6
         if thrift is None:
             lines.append(f"  {f'{name}: an hour takes':<34}{megabytes:>12.2f} MB")
         else:
@@ -67,54 +70,46 @@ def hour(directory: Path) -> list[str]:
     return lines
 
 
-def day(path: Path, hours: float) -> None:
-    """A recording as long as a day, from five minutes of it: packing every block anew would take half an hour.
+def _free_bytes(path: Path) -> int:
+    """Room that the quick blocks of the last seconds took: used again all the time, so it does not grow either."""
+    with closing(sqlite3.connect(path)) as database:
+        (pages,), (size,) = (database.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "page_size"))
+    return int(pages) * int(size)
 
-    The rows say a day; the frames inside the blocks still say the first five minutes, which costs a reader as much.
-    """
+
+def day(path: Path, hours: float) -> None:
+    """A recording of so many hours, from five minutes of it."""
     coming, thrift = frames(), Thrift()
     store = Store(path, {}, durable=False, coarsen=thrift.coarsened)
     for _ in range(SAMPLE_FRAMES // BLOCK_FRAMES):
         store.append([next(coming) for _ in range(BLOCK_FRAMES)])
     store.close()
-    database = sqlite3.connect(path)
-    blocks = database.execute("SELECT first, begin_ns, end_ns, carried, data FROM block ORDER BY first").fetchall()
-    length_ns = blocks[-1][2] - blocks[0][1]
-    for turn in range(1, round(hours * 3600 * TICKS_PER_S / SAMPLE_FRAMES)):
-        move, later_ns = turn * SAMPLE_FRAMES, turn * length_ns
-        for first, begin_ns, end_ns, carried, data in blocks:
-            row = (first + move, BLOCK_FRAMES, begin_ns + later_ns, end_ns + later_ns, carried, _renumbered(data, first + move))
-            database.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)", row)
-        for table, key in COPIED.items():
-            names = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
-            moved = ", ".join(f"{name} + {move}" if name == key else _later(name, later_ns) for name in names)
-            database.execute(f"INSERT INTO {table} SELECT {moved} FROM {table} WHERE {key} < {SAMPLE_FRAMES}")
-    _add_totals(database)
-    database.execute("DELETE FROM header WHERE key = 'frames'")
-    database.commit()
-    database.close()
+    repeat(path, round(hours * 3600 * TICKS_PER_S / SAMPLE_FRAMES))
 
 
-def _later(column: str, by_ns: int) -> str:
-    return f"{column} + {by_ns}" if column in MOMENTS else f'"{column}"'
-
-
-def _add_totals(database: sqlite3.Connection) -> None:
-    """What the recorder would have put into every sixteenth digest."""
-    total = Sum()
-    rows = database.execute("SELECT first, data FROM digest ORDER BY first").fetchall()
-    for i, (first, data) in enumerate(rows, 1):
-        total.add(unpack_digest(data))
-        packed = pack_digest(total.read()) if i % TOTAL_EVERY == 0 else None
-        database.execute("UPDATE digest SET total = ? WHERE first = ?", (packed, first))
-
-
-def _renumbered(data: bytes, first: int) -> bytes:
-    """The same block under another number; only its head says it."""
-    head = read_head(data)
-    front = HEAD.pack(data[:4], head.packing, first, head.frames, head.raw_bytes, head.packed_bytes, 0)[:-4]
-    packed = data[HEAD.size :]
-    return front + struct.pack("<I", zlib.crc32(packed, zlib.crc32(front))) + packed
+def reading(path: Path, hours: float) -> list[str]:
+    """A report and an export of a whole recording, each by a process of its own."""
+    lines = [f"sessions: {hours:g} h of it read through"]
+    for arguments in (
+        ["report", str(path), "-o", f"{path}.html"],
+        ["export", str(path), "--format", "hlog", "-o", f"{path}.hlog"],
+    ):
+        began = time.perf_counter()
+        # in a session of its own: a Ctrl-C is not for it
+        command = [sys.executable, "-m", "wlat_tui", *arguments]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            _, status, used = os.wait4(child.pid, 0)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            raise BenchError(f"'wlat {' '.join(arguments)}' ended with {child.returncode}")
+        spent_s = time.perf_counter() - began
+        lines.append(f"  {arguments[0]}: {spent_s:.0f} s, {used.ru_maxrss / 1024:.0f} MiB at most")
+    return lines
 
 
 def opening(path: Path, hours: float) -> list[str]:
@@ -160,4 +155,7 @@ def run(directory: Path, hours: float) -> list[str]:
         lines = hour(Path(scratch))
         path = Path(scratch) / "day.wlat"
         day(path, hours)
-        return [*lines, *opening(path, hours)]
+        lines += opening(path, hours)
+        part = Path(scratch) / "part.wlat"
+        day(part, min(hours, READ_HOURS))
+        return [*lines, *reading(part, min(hours, READ_HOURS))]

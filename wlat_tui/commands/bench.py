@@ -41,7 +41,7 @@ def bench() -> None:
     effect    does prewarming help under pressure?   about 4 minutes; fills the page cache!
     tracer    what does asking the kernel cost?      about 4 minutes
     suspects  does the watcher cost others?       about 2 minutes
-    sessions  how large, how quick to open?          about 1 minute
+    sessions  how large, how quick to open?          about 5 minutes
 
     Run them on a quiet host. Figures go to stdout, progress to stderr; Ctrl-C ends everything and leaves nothing.
     """
@@ -157,9 +157,9 @@ def suspects(directory: Path, seconds: float, rounds: int) -> None:
 @PLACE
 @click.option("--hours", type=click.FloatRange(0.1, 100), default=24.0, show_default=True, help="Length of the long recording.")
 def sessions(directory: Path, hours: float) -> None:
-    """Size of an hour's recording, and how quickly a long one opens and seeks. Writes about 25 MB per hour of it.
+    """Size of an hour's recording, how quickly a long one opens and seeks, what a report and an export of it take.
 
-    Five minutes of the scripted host are recorded; the long recording repeats them.
+    Five minutes of the scripted host are recorded; the long recording repeats them at later times. Writes about 9 MB per hour.
     """
     from wlat_tui.bench.sessions import run
 

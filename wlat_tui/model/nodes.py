@@ -18,6 +18,8 @@ State = Literal["above high", "between", "below low", "below min", "unknown"]
 Watermark = Literal["min", "low", "high"]
 _MARKS: tuple[Watermark, ...] = ("min", "low", "high")
 TREND_NS = 3_000_000_000
+MOST_SAMPLES = 120
+"""Kept for a trend at most, whatever their times say: twice as many as the shortest tick (50 ms) makes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,8 @@ class _Node:
     def __init__(self, node: int) -> None:
         self.state = NodeState(node)
         self._zones_at_ns: int | None = None
-        self._history: deque[tuple[int, int | None]] = deque()  # at, free
-        self._kswapds: deque[tuple[int, Kswapd]] = deque()
+        self._history: deque[tuple[int, int | None]] = deque(maxlen=MOST_SAMPLES)  # at, free
+        self._kswapds: deque[tuple[int, Kswapd]] = deque(maxlen=MOST_SAMPLES)
         self._sampled_ns: int | None = None
 
     def shape(self, shape: NodeShape | None) -> None:

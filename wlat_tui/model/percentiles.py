@@ -11,6 +11,9 @@ from wlat_tui.native import Histogram
 
 KEPT_NS = 30_000_000_000
 """How long single ticks are kept: the longest window, and the longest "before" of a toggle."""
+MOST_TICKS = 1_200
+"""Kept at most: twice as many as the shortest tick (50 ms) puts into `KEPT_NS`. In a damaged or foreign file time may stand
+still."""
 _FRACTIONS = (0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)
 
 
@@ -62,6 +65,11 @@ def quantiles(histogram: Histogram, worst_ns: int | None) -> Quantiles | None:
         max_ns=limit,
         max_exact=exact,
     )
+
+
+def _past(ticks: deque[WriterTick], now_ns: int, length_ns: int) -> bool:
+    """Whether the first of these ticks has to go."""
+    return bool(ticks) and (abs(now_ns - ticks[0].end_ns) >= length_ns or len(ticks) > MOST_TICKS)
 
 
 class _Population:
@@ -122,11 +130,14 @@ class Latencies:
         self._worst = {span: write for span, write in zip(Span, worst, strict=True) if write is not None}
 
     def expire(self, now_ns: int) -> None:
-        """Take out what is too old: also when no tick comes any more, so that a dead engine's window empties."""
+        """Take out what is too old: also when no tick comes any more, so that a dead engine's window empties.
+
+        What is as far in the future goes too: time ran backwards then.
+        """
         self._now_ns = now_ns
-        while self._in_window and self._in_window[0].end_ns <= now_ns - self._window_ns:
+        while _past(self._in_window, now_ns, self._window_ns):
             self._window.add(self._in_window.popleft().histograms, -1)
-        while self.recent and self.recent[0].end_ns <= now_ns - KEPT_NS:
+        while _past(self.recent, now_ns, KEPT_NS):
             self.recent.popleft()
 
     @property

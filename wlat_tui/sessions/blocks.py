@@ -32,7 +32,7 @@ ZLIB, LZMA = 1, 2
 MOST_BYTES = 1 << 27
 MOST_FRAMES = 4096
 """No block unpacks to more."""
-_FILTERS = [
+FILTERS = [
     {
         "id": lzma.FILTER_LZMA2,
         "dict_size": 1 << 20,
@@ -63,7 +63,7 @@ class Head:
 def pack_block(first: int, frames: Sequence[Frame], *, small: bool) -> bytes:
     """Frames as a block; *small*: pack as well as we can (for good), else fast (for a second or so)."""
     raw = _FRAMES.pack(frames)
-    packed = lzma.compress(raw, lzma.FORMAT_RAW, filters=_FILTERS) if small else zlib.compress(raw, 1)
+    packed = lzma.compress(raw, lzma.FORMAT_RAW, filters=FILTERS) if small else zlib.compress(raw, 1)
     head = HEAD.pack(MAGIC, LZMA if small else ZLIB, first, len(frames), len(raw), len(packed), 0)[:-4]
     return head + struct.pack("<I", zlib.crc32(packed, zlib.crc32(head))) + packed
 
@@ -91,18 +91,18 @@ def unpack_block(data: bytes, only: frozenset[str] | None = None) -> list[Frame]
     if head.raw_bytes > MOST_BYTES or not 0 < head.frames <= MOST_FRAMES:  # none is ever written without a frame
         raise Damaged(f"a block announces {head.frames} frames in {head.raw_bytes} bytes")
     try:
-        raw = _unpacked(head, packed)
+        raw = unpacked(head, packed)
         return _FRAMES.unpack(Cursor(raw), head.frames, only)
     except (zlib.error, lzma.LZMAError, struct.error, LookupError, TypeError, OverflowError) as error:
         raise Damaged(f"a block cannot be read: {error}") from error
 
 
-def _unpacked(head: Head, packed: bytes) -> bytes:
-    """Never more than announced: a few bytes can unpack to gigabytes."""
+def unpacked(head: Head, packed: bytes) -> bytes:
+    """The bytes of a block. Never more than announced: a few bytes can unpack to gigabytes."""
     if head.packing == ZLIB:
         raw = zlib.decompressobj().decompress(packed, head.raw_bytes + 1)
     elif head.packing == LZMA:
-        raw = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS).decompress(packed, head.raw_bytes + 1)
+        raw = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=FILTERS).decompress(packed, head.raw_bytes + 1)
     else:
         raise Damaged(f"a block is packed in a way this wlat does not know ({head.packing})")
     if len(raw) != head.raw_bytes:

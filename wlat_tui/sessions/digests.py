@@ -10,7 +10,7 @@ import zlib
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from wlat_tui.frame import Frame, HistogramDelta, Span, Write, WriteClass
 from wlat_tui.model.past import CauseSum, Digest
@@ -28,6 +28,7 @@ TOTAL_EVERY = 16
 MOST_BYTES = 1 << 22
 """No digest unpacks to more."""
 _RECORD = Record(Digest)
+_ADDED = frozenset(field.name for field in fields(Digest)) - {"causes", "suspects", "passed_over"}
 _COUNT_LIMIT = (1 << 32) - 1
 _Key = tuple[Span, WriteClass]
 
@@ -103,11 +104,11 @@ def pack_digest(digest: Digest) -> bytes:
     return zlib.compress(_RECORD.pack([digest]))
 
 
-def unpack_digest(data: bytes) -> Digest:
-    """Raises Damaged."""
+def unpack_digest(data: bytes, *, whole: bool = True) -> Digest:
+    """Raises Damaged. Not *whole*: without what counts since the start, for sums that go on with a later one."""
     try:
         raw = zlib.decompressobj().decompress(data, MOST_BYTES)
-        return _RECORD.unpack(Cursor(raw), 1)[0]  # type: ignore[no-any-return]
+        return _RECORD.unpack(Cursor(raw), 1, None if whole else _ADDED)[0]  # type: ignore[no-any-return]
     except (zlib.error, LookupError, TypeError, OverflowError) as error:
         raise Damaged(f"a digest cannot be read: {error}") from error
 

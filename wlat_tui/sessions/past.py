@@ -143,13 +143,14 @@ class RecordedPast:
             "SELECT first, total FROM digest WHERE first < ? AND total IS NOT NULL ORDER BY first DESC LIMIT 1", (self._first,)
         )
         try:
-            if held is not None:
-                total.add(unpack_digest(held[1]))
-            for (data,) in recording.rows(
+            since = recording.rows(
                 "SELECT data FROM digest WHERE first < ? AND first > ? ORDER BY first",
                 (self._first, -1 if held is None else held[0]),
-            ):
-                total.add(unpack_digest(data))
+            )
+            added = [] if held is None else [held[1]]
+            added += [data for (data,) in since]
+            for i, data in enumerate(added, 1):
+                total.add(unpack_digest(data, whole=i == len(added)))
         except (Damaged, TypeError) as error:
             raise recording.damaged(error) from error
         return total.read()
