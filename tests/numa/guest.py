@@ -96,7 +96,7 @@ class Guest:
 
         The guest sees this machine's files read-only (writes go to its own memory), /data on a disk of its own, and /job, where
         the script finds nothing but its own output. This Python and what is installed in its environment come first in PATH.
-        A guest that ends without having finished its script (an emulated CPU crashes now and then) is booted once more.
+        A guest that does not finish its script (an emulated CPU crashes or spins now and then) is booted once more.
 
         Args:
             keep: Where what the script put into /job/out is copied; must not exist.
@@ -168,7 +168,7 @@ class Guest:
         return [
             # a killed test run must not leave its guest behind
             "setpriv", "--pdeathsig", "KILL", "--", tool("qemu-system-x86_64"),
-            "-accel", "tcg,thread=single", "-cpu", "max",
+            "-accel", "tcg,thread=multi", "-cpu", "max",
             "-m", ",".join(filter(None, (f"{total >> 20}M", self.room))),
             # a socket each: CPUs of one package on several nodes is nothing that a machine has
             "-smp", f"{count},sockets={most},cores=1,threads=1,maxcpus={most}", *nodes, *self.devices,

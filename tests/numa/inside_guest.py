@@ -35,7 +35,8 @@ WLAT = str(PREFIX / "bin" / "wlat")
 VM = Path("/proc/sys/vm")
 DATA = Path("/data")
 # 200 writes/s, as 5,000 would take most of an emulated CPU; eight new pages each, in a file that no test fills
-LARGE = Settings(interval_ns=5_000_000, write_bytes=32 << 10, segment_bytes=256 << 20)
+# untraced: a tracepoint that comes or goes patches kernel code, on which several emulated CPUs were seen to spin for ever
+LARGE = Settings(interval_ns=5_000_000, write_bytes=32 << 10, segment_bytes=256 << 20, trace=False)
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_topology_is_what_the_machine_was_built_with() -> None:
 
 
 def test_the_screen_shows_both_nodes_and_its_toggles_act_and_are_put_back_on_quitting(before: Mapping[Path, str]) -> None:
-    with Terminal([WLAT, "--dir", str(DATA), "--interval", "5ms"], cwd="/") as live:
+    with Terminal([WLAT, "--dir", str(DATA), "--interval", "5ms", "--no-trace"], cwd="/") as live:
         live.wait_for(lambda text: READY in text and re.search(r"writer on CPU \d", text) and "2 nodes" in text)
         for node in (0, 1):
             live.wait_for(re.compile(rf"^▸ {node}.* free .*kswapd", re.M))
