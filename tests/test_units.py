@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wlat_tui.units import format_bytes, format_ns, parse_duration_ns, parse_size_bytes
+from wlat_tui.units import format_bytes, format_ns, format_rate, parse_duration_ns, parse_size_bytes
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,7 @@ def test_a_shown_size_is_short_and_within_half_a_per_cent(size: int) -> None:
     shown = format_bytes(size)
     assert abs(parse_size_bytes(shown) - size) <= max(0.5, size * 0.0051)
     assert len(shown) <= 6
+
+
+def test_rates_stay_short_enough_for_a_column() -> None:
+    assert [format_rate(rate) for rate in (0, 0.5234, 117.9, 9_120.4, 136_842)] == ["0", "0.523", "118", "9,120", "137k"]

@@ -60,3 +60,10 @@ def _three_figures(value: float) -> str:
     magnitude = abs(value)
     decimals = 2 if magnitude < 9.995 else 1 if magnitude < 99.95 else 0
     return f"{value:.{decimals}f}"
+
+
+def format_rate(per_hour: float) -> str:
+    """``0.52``, ``118``, ``9,120``, ``137k``."""
+    if per_hour < 100:
+        return f"{per_hour:.3g}"
+    return f"{per_hour:,.0f}" if per_hour < 10_000 else f"{per_hour / 1000:,.0f}k"

@@ -22,7 +22,7 @@ from wlat_tui.compare.differences import warnings
 from wlat_tui.compare.side import Block, Side, grouped, total
 from wlat_tui.frame import WriteClass
 from wlat_tui.native import Histogram
-from wlat_tui.units import format_ns
+from wlat_tui.units import format_ns, format_rate
 
 BEGIN_PAGE = (WriteClass.NEW_PAGE, WriteClass.PREPARED)
 POPULATIONS: tuple[tuple[str, tuple[WriteClass, ...]], ...] = (
@@ -372,7 +372,7 @@ def _reason(figure: Figure) -> str:
     """``p99 of page-beginning writes: 12.1us -> 4.03us, 0.31 to 0.36 times``."""
     stalls = figure.name.startswith("stalls")
     name = figure.name if stalls else f"{figure.name} of page-beginning writes"
-    a, b = (f"{value or 0:.3g}" if stalls else format_ns(value) for value in (figure.a, figure.b))
+    a, b = (format_rate(value or 0) if stalls else format_ns(value) for value in (figure.a, figure.b))
     if figure.ratio_interval is None:
         return f"{name}: {a} -> {b}, no ratio"
     low, high = figure.ratio_interval.low, figure.ratio_interval.high

@@ -9,7 +9,7 @@ from wlat_tui.compare.text import SAYS, cells, method
 from wlat_tui.report.charts import Chart, percentile_figure
 from wlat_tui.report.page import escaped, figure, page, paragraphs, table
 from wlat_tui.report.words import Table
-from wlat_tui.units import format_ns
+from wlat_tui.units import format_ns, format_rate
 
 
 def comparison_page(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -34,7 +34,7 @@ def _body(comparison: Comparison, drawn: list[Chart], prefix: str) -> Iterator[s
     yield table(Table(("", "what", "measured for", "in parts", "worst", "stalls"), tuple(rows)), "The two sides")
     for population in comparison.populations:
         yield _population(comparison, population, drawn, f"{prefix}-{population.name.replace(' ', '-')}")
-    rate = [(each.name, *cells(each, lambda rate: "n/a" if rate is None else f"{rate:,.3g}")) for each in comparison.stalls]
+    rate = [(each.name, *cells(each, lambda rate: "n/a" if rate is None else format_rate(rate))) for each in comparison.stalls]
     if rate:
         yield "<h2>Stalls per hour</h2>\n"
         yield table(Table(("", "A", "B", "B / A"), tuple(rate)), "Stalls per hour, by cause")

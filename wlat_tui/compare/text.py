@@ -9,7 +9,7 @@ from wlat_tui.compare.bootstrap import Interval
 from wlat_tui.compare.comparison import Comparison, Figure, Outcome
 from wlat_tui.renderables.glyphs import printable, terminal_is_utf8, to_ascii
 from wlat_tui.renderables.percentile_plot import percentile_plot
-from wlat_tui.units import format_ns
+from wlat_tui.units import format_ns, format_rate
 
 WIDTH = 100
 SAYS = {Outcome.BETTER: "B better", Outcome.WORSE: "B worse", Outcome.SAME: "same", Outcome.UNKNOWN: "cannot tell"}
@@ -42,7 +42,7 @@ def _lines(comparison: Comparison, width: int) -> Iterator[str]:
                 yield _row(figure, format_ns)
     yield "stalls"
     for figure in comparison.stalls:
-        yield _row(figure, lambda rate: "n/a" if rate is None else f"{rate:,.3g}")
+        yield _row(figure, lambda rate: "n/a" if rate is None else format_rate(rate))
     if comparison.populations:
         yield ""
         population = comparison.populations[0]
