@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -76,6 +77,14 @@ def open_files(pid: int) -> list[str]:
         except FileNotFoundError:  # closed meanwhile
             continue
     return names
+
+
+def test_the_engines_process_imports_the_native_core_and_little_else() -> None:
+    program = "import sys, wlat_tui.engine; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "wlat_tui._native" in loaded
+    assert not loaded & {"dataclasses", "inspect", "json", "asyncio", "wlat_tui.frame", "wlat_tui.native"}
 
 
 async def test_every_write_is_counted_once_in_every_histogram_and_on_schedule(tmp_path: Path) -> None:

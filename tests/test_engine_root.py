@@ -188,7 +188,7 @@ async def test_priority_policy_and_place_are_put_in_force_and_reported(tmp_path:
 
 def test_becoming_a_user_keeps_four_capabilities_and_no_root(tmp_path: Path) -> None:
     program = (
-        "from wlat_tui.native import become; become(65534, 65534); import os; "
+        "from wlat_tui.engine import become; become(65534, 65534); import os; "
         "print(os.getresuid(), os.getresgid(), os.getgroups()); print(open('/proc/self/status').read())"
     )
     done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)

@@ -1,4 +1,7 @@
-"""The native core in Python's terms: settings in, ticks out, histograms in between. The only importer of the extension."""
+"""The native core in Python's terms: settings in, ticks out, histograms in between.
+
+Besides this module only `wlat_tui.engine` and `wlat_tui.watch.native` import the extension: small processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -420,23 +423,6 @@ def bucket_of_ns(duration_ns: int) -> int:
     return int(_lib.wl_bucket_of(duration_ns))
 
 
-def run_engine(dir_fd: int, in_fd: int, out_fd: int) -> None:
-    """Be the engine until in_fd ends or a signal says so (the child process's whole life).
-
-    Raises:
-        OSError: settings out of range, or something could not be started.
-    """
-    _check(_lib.wl_engine_run(dir_fd, in_fd, out_fd), "running the writer")
-
-
-def prepare_tracing() -> None:
-    """Read what tracefs says about the tracepoints, while there are rights to (``wl_trace_prepare``).
-
-    What cannot be read is said later, probe by probe.
-    """
-    _lib.wl_trace_prepare()
-
-
 def try_tracer() -> RawTracer:
     """What can be traced here by this process; tried on the calling thread, nothing stays open.
 
@@ -446,15 +432,6 @@ def try_tracer() -> RawTracer:
     packed, size = _ffi.new("unsigned char[]", _lib.WL_TRACER_BYTES), _ffi.new("uint32_t *")
     _check(_lib.wl_trace_try(packed, size), "trying the tracer")
     return parse_tracer(bytes(_ffi.buffer(packed, size[0])))
-
-
-def become(uid: int, gid: int) -> None:
-    """Give up root for this user, keeping only what the engine needs (``wl_become`` in native/wlat.h).
-
-    Raises:
-        OSError: the kernel refused.
-    """
-    _check(_lib.wl_become(uid, gid), f"becoming user {uid}")
 
 
 def bare_run(dir_fd: int, settings: Settings, duration_ns: int) -> tuple[Histogram, Histogram]:

@@ -195,7 +195,7 @@ async def test_who_took_the_writers_cpu_is_in_the_trace(disk: Path) -> None:
 
 UNPRIVILEGED = """
 import os, sys
-from wlat_tui.native import run_engine
+from wlat_tui.engine import run_engine
 directory = os.open(".", os.O_RDONLY)
 os.fchmod(directory, 0o777)
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
