@@ -13,6 +13,7 @@ import click
 from wlat_tui.app import WlatApp
 from wlat_tui.cast import Cast
 from wlat_tui.followers import Follower
+from wlat_tui.heap import give_back_freed_memory
 from wlat_tui.keys.record import Keeping
 from wlat_tui.model.session import Session
 from wlat_tui.sources import Source
@@ -39,6 +40,7 @@ def run(
     ``mouse=None``: on, except over SSH, where re-attached terminals send half a mouse report that crashes Textual (issue 6668).
     Raises click.UsageError for an unknown theme, SessionError when what is to be recorded cannot be.
     """
+    give_back_freed_memory()
     app = WlatApp(source, low_bandwidth=low_bandwidth, ascii=ascii_only, refresh_hz=refresh_hz, keeping=keeping)
     app.followers = followers(lambda text: app.notify(text, severity="warning", timeout=10, markup=False))
     if cast_path is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+import wlat_tui.without_tls  # noqa: F401
 from wlat_tui.frame import Mode, Policy, Prewarm, Settings
 from wlat_tui.kernel.cpulist import parse_cpulist
 from wlat_tui.options import followers_for
