@@ -51,6 +51,19 @@ def test_what_is_taken_is_in_the_file_after_closing(tmp_path: Path) -> None:
     assert recorder.lost == 0
 
 
+def test_a_recording_in_memory_is_copied_whole_at_any_moment() -> None:
+    frames = scripted(150)
+    store = Store(None, {}, durable=False)
+    for begin, end in ((0, 70), (70, 75), (75, 150)):
+        store.append(frames[begin:end])
+        for _ in range(2):
+            other = sqlite3.connect(":memory:", isolation_level=None)
+            store.copy_to(other)
+            with Recording.copied(other, "the memory") as recording:
+                assert list(recording.frames()) == [sorted_buckets(frame) for frame in frames[:end]]
+    assert store.close() is None
+
+
 def test_a_disk_that_stands_still_costs_frames_not_time_and_the_file_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,9 @@ class Session:
     suspects: Suspects
     explained: deque[Explained]
 
-    def __init__(self, window_s: float = 10.0) -> None:
+    def __init__(self, window_s: float = 10.0, *, over_time: bool = True) -> None:
+        """``over_time=False``: no percentiles, changes and series, for those who only count: they are most of the room."""
+        self._over_time = over_time
         self.frames = 0
         self.host = None
         self.settings = Settings()
@@ -218,6 +220,8 @@ class Session:
         A sample is one moment, the frame's end. It stands for the time since the last one, but not for more than two ticks: a
         frame gets long when the engine or wlat was held up, and then nobody looked at the nodes meanwhile.
         """
+        if not self._over_time:
+            return
         begin_ns = max(frame.begin_ns, before_ns, frame.end_ns - 2 * self.settings.tick_ns)
         for sample in frame.nodes or ():
             state = self.nodes[sample.node]
@@ -248,6 +252,8 @@ class Session:
         self.stall_count += tick.stall_count
         self.late_wakes += sum(stall.service_ns <= self.settings.threshold_ns for stall in tick.stalls)
         self.stalls.extend(tick.stalls)
+        if not self._over_time:
+            return
         for span in Span:
             write = tick.worst[span]
             worst_ns = None if write is None else span_ns(write, span)

@@ -142,7 +142,7 @@ class Digester:
     """Folds the frames of a recording, each once, and adds them up block by block."""
 
     def __init__(self) -> None:
-        self._session = Session()
+        self._session = Session(over_time=False)
         self._folded = 0
         self._total = Sum()
         self._clear()

@@ -30,7 +30,7 @@ class Store:
 
     Appended frames first go into a small quick block each time; when `BLOCK_FRAMES` have come together these are replaced, in
     the same transaction, by one well-packed block. So nothing is ever only in memory for longer than between two appends, and
-    the file is small all the same.
+    the file is small all the same. A recording in memory does without the quick blocks until somebody wants a copy.
 
     Args:
         path: must not exist yet; made with mode 0600. None: in memory only.
@@ -116,7 +116,7 @@ class Store:
                 self._db.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(values[0]))})", values)
             if whole:
                 self._finish_block(first, together)
-            else:
+            elif self.path is not None:
                 self._put_block(self.frames, frames, self._carried, small=False)
             self._db.execute("COMMIT")
         except BaseException:
@@ -146,6 +146,10 @@ class Store:
 
     def copy_to(self, other: sqlite3.Connection) -> None:
         """Everything appended so far, as a closed recording. Raises sqlite3.Error."""
+        if self.path is None and self._open:
+            first = self.frames - len(self._open)
+            self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
+            self._put_block(first, self._open, self._open_carried, small=False)
         self._db.backup(other)
         other.execute("PRAGMA journal_mode = DELETE")
 
@@ -193,6 +197,9 @@ class Store:
         Returns:
             Why it is not one plain file, in one sentence, or None.
         """
+        if self.path is None:
+            self._db.close()
+            return None
         try:
             self._db.execute("BEGIN IMMEDIATE")
             if self._open:
@@ -204,7 +211,7 @@ class Store:
         except sqlite3.Error as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            name = "the memory" if self.path is None else self.path.name
+            name = self.path.name
             return f"{name} could not be closed as one file ({error}): keep {name}-wal beside it"
         finally:
             self._db.close()
