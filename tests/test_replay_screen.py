@@ -16,8 +16,10 @@ from wlat_tui.frame import Settings, Span
 from wlat_tui.model.session import Session
 from wlat_tui.screens.ask import AskDialog
 from wlat_tui.screens.dialogs import MitigationDialog
+from wlat_tui.screens.stall import StallScreen
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sources.replay import ReplaySource
+from wlat_tui.units import format_ns
 
 FRAMES = [sorted_buckets(frame) for frame in scripted(70 * 5, settings=Settings(interval_ns=2_000_000))]
 """The first toggle is at 45 s."""
@@ -78,6 +80,17 @@ async def test_the_worst_write_is_one_key_away_and_everything_since_the_start_is
         # minutes before it are folded a moment later, and change nothing of that
         await until(pilot, lambda: [c.mark.name for c in app.session.changes] == [c.mark.name for c in whole.changes])
         assert app.session.window(Span.SERVICE) == whole.window(Span.SERVICE)
+
+
+async def test_two_keys_open_the_worst_stall_with_its_cause(app: WlatApp) -> None:
+    writes = [frame.writer.worst[Span.SERVICE] for frame in FRAMES if frame.writer is not None]
+    worst = max((write for write in writes if write is not None), key=lambda write: write.service_ns)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.transport.ready)
+        await pilot.press("W", "enter")
+        await until(pilot, lambda: isinstance(app.screen, StallScreen))
+        assert format_ns(worst.response_ns) in screen_text(app)
+        assert "New kind" not in " ".join(notice.message for notice in app._notifications)
 
 
 async def test_stalls_are_visited_one_by_one_in_both_directions(app: WlatApp) -> None:

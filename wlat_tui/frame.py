@@ -327,6 +327,10 @@ class KnobState:
     """The exact command that would make it available."""
 
 
+UNRECORDED_LATE_WAKES = "unrecorded_late_wakes"
+"""Name of a loss: late wakes that a recording tells of by number only, in `WriterTick.stall_count`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Everything observed in one tick. Sections that were not read this time are None; the model keeps the last ones."""

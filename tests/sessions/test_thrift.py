@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from tests.model.makers import START, a_frame, a_write, at
 from tests.sessions.makers import recorded, scripted, sessions, sorted_buckets
 from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceEvent
-from wlat_tui.frame import Frame, Span
+from wlat_tui.frame import UNRECORDED_LATE_WAKES, Frame, Span
 from wlat_tui.model.session import Session
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording
@@ -106,3 +106,18 @@ def test_an_allowance_comes_back_with_time() -> None:
     assert allowance.take(START, 1) == 0
     assert allowance.take(START + 3_000_000_000, 25) == 6
     assert allowance.take(START + 900_000_000_000, 25) == 10
+
+
+def test_late_wakes_that_are_left_out_still_count_as_late_wakes() -> None:
+    storm = []
+    for i in range(30):
+        frame = a_frame(i, [])
+        assert frame.writer is not None
+        late = [replace(a_write(at(i) + k * 50_000, 20_000), planned_ns=at(i) - 5_000_000 + k) for k in range(100)]
+        slow = [a_write(at(i) + k * 50_000, 2_000_000) for k in range(3)]
+        stalls = (*late, *slow)
+        storm.append(replace(frame, writer=replace(frame.writer, stalls=stalls, stall_count=len(stalls))))
+    session = folded(thrifty(storm))
+    assert session.losses[UNRECORDED_LATE_WAKES] > 2_000
+    assert session.headline().late_wakes == 3_000
+    assert session.headline().stalls == 90

@@ -13,6 +13,7 @@ from textual.worker import Worker
 
 from wlat_tui import __version__
 from wlat_tui.frame import Span
+from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
 from wlat_tui.panels.transport import Place, TransportPanel
 from wlat_tui.screens.ask import AskDialog
@@ -27,6 +28,7 @@ from wlat_tui.sources.replay import ReplaySource
 
 if TYPE_CHECKING:
     from wlat_tui.panels.latency import LatencyPanel
+    from wlat_tui.panels.stalls import StallsPanel
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 REST_S = 0.3
@@ -67,6 +69,8 @@ class TransportKeys(App[int]):
     """What keeps the last minutes of a live screen in memory; None: nothing is kept."""
     transport: TransportPanel
     latency: LatencyPanel
+    stalls: StallsPanel
+    _causes_told: set[str]
     _fresh: bool
     _refining: Worker[None] | None
 
@@ -213,6 +217,9 @@ class TransportKeys(App[int]):
             self.notify(str(error), severity="error", timeout=10, markup=False)
             return
         self._show_session(session)
+        self._causes_told.update(top.cause.name for top in session.top_causes)  # no news: they were passed over
+        if session.writer is not None and session.writer.stalls:
+            self.stalls.point_at(max(session.writer.stalls, key=lambda stall: span_ns(stall, self.latency.span)))
         player.go_on_at(number + 1)
         self.tell_place()
         self.draw()

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Tracer, Watch
-from wlat_tui.frame import Cost, Frame, Host, KnobState, Mark, Pressure, Settings, Span, Write, WriteClass, WriterTick
+from wlat_tui.frame import (
+    UNRECORDED_LATE_WAKES,
+    Cost,
+    Frame,
+    Host,
+    KnobState,
+    Mark,
+    Pressure,
+    Settings,
+    Span,
+    Write,
+    WriteClass,
+    WriterTick,
+)
 from wlat_tui.model.changes import Change, Changes
 from wlat_tui.model.nodes import Nodes, NodeState
 from wlat_tui.model.past import Past
@@ -251,6 +264,7 @@ class Session:
         self.error_slots += tick.error_slots
         self.stall_count += tick.stall_count
         self.late_wakes += sum(stall.service_ns <= self.settings.threshold_ns for stall in tick.stalls)
+        self.late_wakes += frame.losses.get(UNRECORDED_LATE_WAKES, 0)
         self.stalls.extend(tick.stalls)
         if not self._over_time:
             return
@@ -271,6 +285,18 @@ class Session:
             self.traces[trace.planned_ns] = trace
             while len(self.traces) > KEPT_TRACES:
                 del self.traces[next(iter(self.traces))]
+
+    def foresee(self, frames: Iterable[Frame]) -> None:
+        """Take nothing but the evidence of frames to come, until every stall so far has its verdict. Time stays where it is."""
+        seen = self.disturbances
+        self.disturbances = deque(seen, maxlen=seen.maxlen)
+        for frame in frames:
+            if not self._stalls.waiting:
+                break
+            self.disturbances.extend(frame.disturbances)
+            self.traces.update((trace.planned_ns, trace) for trace in frame.traces)
+            self._stalls.foresee(frame, self)
+        self.disturbances = seen  # they come again with their frames
 
     @property
     def top_causes(self) -> list[TopCause]:

@@ -164,13 +164,30 @@ class Stalls:
 
     def fold(self, frame: Frame, session: Session) -> None:
         """Take one frame in, after the session took in everything else of it."""
+        self._add_readings(frame)
+        self._take(frame, session)
+        self._nodes_before = session.nodes
+        self._judge(session)
+
+    @property
+    def waiting(self) -> int:
+        """Stalls without a verdict yet."""
+        return len(self._waiting)
+
+    def foresee(self, frame: Frame, session: Session) -> None:
+        """Judge with what a later frame brings, without taking its stalls."""
+        self._add_readings(frame)
+        self._judge(session)
+
+    def _add_readings(self, frame: Frame) -> None:
         self._vmstat.add(frame.end_ns, frame.vmstat)
         self._pressure.add(frame.end_ns, frame.pressure)
         self._cpus.add(frame.end_ns, frame.cpu_times)
         for waiting in self._waiting:
             waiting.frames += 1
-        self._take(frame, session)
-        self._nodes_before = session.nodes
+
+    def _judge(self, session: Session) -> None:
+        """Give those that wait their verdict, where enough is known."""
         still: list[_Waiting] = []
         read = 0
         for waiting in self._waiting:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from wlat_tui.causes import cause_named
 from wlat_tui.evidence import TraceLevel, Tracer
+from wlat_tui.frame import Write
 from wlat_tui.model.blame import Blame
 from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import Explained, TopCause
@@ -57,6 +58,7 @@ class StallsPanel(RowsPanel):
         self._taken_from: Session | None = None
         self._drawn: dict[int, Line] = {}
         self._drawn_for: Columns | None = None
+        self._pointed_at: Write | None = None
         self._blame = Blame()
         self._suspect: list[Line] = []
 
@@ -85,6 +87,10 @@ class StallsPanel(RowsPanel):
             self._cpu_nodes = {cpu: shape.node for shape in session.host.nodes for cpu in shape.cpus}
         self._list()
 
+    def point_at(self, write: Write) -> None:
+        """Put the cursor on this stall as soon as it is listed."""
+        self._pointed_at = write
+
     def show_only(self, cause: str | None) -> None:
         """Filter by one cause's name, or show all again."""
         self.only, self.cursor = cause, 0
@@ -109,7 +115,10 @@ class StallsPanel(RowsPanel):
         elif self.order == "cause":
             found.sort(key=lambda one: one.cause.title)
         self._listed = found
-        if held is not None:
+        pointed = next((i for i, one in enumerate(found) if one.write == self._pointed_at), None)
+        if pointed is not None:
+            self.cursor, self._pointed_at = pointed, None
+        elif held is not None:
             self.cursor = next((i for i, one in enumerate(found) if one.write == held.write), self.cursor)
 
     def _wanted(self, one: Explained) -> bool:

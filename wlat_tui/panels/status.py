@@ -119,7 +119,7 @@ class StatusPanel(Panel, can_focus=False):
         )
         losses: list[Span] = [(f" {self.glyphs.separator} ", "label")]
         losses.append(
-            ("lost " + ", ".join(f"{count:,} {name}" for name, count in lost.items()), "warn")
+            ("lost " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in lost.items()), "warn")
             if lost
             else ("nothing lost", "label")
         )

@@ -16,6 +16,8 @@ from wlat_tui.sessions.recording import Recording
 
 LEAD_NS = 12_000_000_000
 """Folded before the moment at least: the window of the percentiles, rates and trends need it."""
+FORESEEN = 11
+"""Frames: more than any verdict waits for."""
 MOST_ROWS = 6_000
 """Frames looked at singly for a series; further back there are only blocks."""
 _KEPT_STALLS, _KEPT = 1_000, 1_000
@@ -48,6 +50,8 @@ def growing(recording: Recording, number: int, lead_ns: int = LEAD_NS) -> Iterat
     for frame in _from(recording, first, number + 1):
         session.fold(frame)
         yield session
+    # whoever comes for a stall wants to know why: that is told by the frames after it
+    session.foresee(recording.frames(number + 1, min(number + 1 + FORESEEN, len(recording))))
 
 
 def _from(recording: Recording, first: int, end: int) -> Iterator[Frame]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wlat_tui.evidence import StallTrace
-from wlat_tui.frame import Frame, Write
+from wlat_tui.frame import UNRECORDED_LATE_WAKES, Frame, Settings, Write
 from wlat_tui.sessions.compact import compact_frame
 
 UNRECORDED_STALLS = "unrecorded_stalls"
@@ -47,6 +47,7 @@ class Thrift:
         self._stalls = Allowance(60, 2)
         self._events = Allowance(3_000, 60)
         self._disturbances = Allowance(300, 5)
+        self._threshold_ns = Settings().threshold_ns
 
     def coarsened(self, frames: Sequence[Frame]) -> list[Frame]:
         """Consecutive frames with coarse histograms, but for those around a stall."""
@@ -61,10 +62,14 @@ class Thrift:
         """The frame without what a storm brings too much of."""
         lost: dict[str, int] = {}
         tick = frame.writer
+        if frame.settings is not None:
+            self._threshold_ns = frame.settings.threshold_ns
         if tick is not None and tick.stalls:
             stalls = _longest(tick.stalls, self._stalls.take(frame.end_ns, len(tick.stalls)))
             if len(stalls) < len(tick.stalls):
-                lost[UNRECORDED_STALLS] = len(tick.stalls) - len(stalls)
+                late = self._late(tick.stalls) - self._late(stalls)
+                left_out = {UNRECORDED_LATE_WAKES: late, UNRECORDED_STALLS: len(tick.stalls) - len(stalls) - late}
+                lost |= {name: count for name, count in left_out.items() if count}
                 frame = replace(frame, writer=replace(tick, stalls=stalls))
         if frame.traces:
             traces = self._affordable(frame)
@@ -78,6 +83,10 @@ class Thrift:
                 weighty = sorted(frame.disturbances, key=lambda d: -(d.spent_ns or 0))[:given]
                 frame = replace(frame, disturbances=tuple(d for d in frame.disturbances if d in weighty))
         return replace(frame, losses={**frame.losses, **lost}) if lost else frame
+
+    def _late(self, stalls: Sequence[Write]) -> int:
+        """How many of them were late wakes: write() itself stayed within the threshold."""
+        return sum(stall.service_ns <= self._threshold_ns for stall in stalls)
 
     def _affordable(self, frame: Frame) -> tuple[StallTrace, ...]:
         """Traces of the longest stalls, as many as their events may be."""
