@@ -62,3 +62,12 @@ def test_an_unusual_scheduling_and_memory_policy_stay_in_sight_where_the_usual_o
     session.fold(replace(a_frame(3, None), writer=a_tick(9, at(3), at(4), sched_policy=os.SCHED_FIFO, sched_priority=10)))
     panel.take(session)
     assert all("FIFO 10" in plain(wording) for wording in panel._second[:3])
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 20])
+def test_why_nothing_is_measured_is_drawn_at_any_width(width: int) -> None:
+    session = Session()
+    session.fold(replace(a_frame(0, []), writer=None, writer_missing="the engine is starting"))
+    panel = StatusPanel("live", id="status")
+    panel.take(session)
+    assert len(panel.body(width, 2)) == 2

@@ -62,7 +62,7 @@ class StatusPanel(Panel, can_focus=False):
 
     def body(self, width: int, height: int) -> list[Line]:
         if self._missing is not None:
-            lines = wrap(self._missing, width - 1)
+            lines = wrap(self._missing, max(1, width - 1))
             if len(lines) > 1:  # why nothing is measured matters more than the rest
                 return [((f" {line}", "worst"),) for line in lines[:2]]
         return [

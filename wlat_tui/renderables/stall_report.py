@@ -168,7 +168,7 @@ def _phases(one: Explained, width: int, glyphs: Glyphs) -> Iterator[Line]:
         lead = f"{letter} {sure}{cause.title:<23}"[:26] + figures
         beside = width >= len(lead) + _EVIDENCE_CELLS
         indent = len(lead) if beside else 5
-        evidence = wrap(phase.evidence, width - indent)
+        evidence = wrap(phase.evidence, max(20, width - indent))
         yield merged([(letter, role), (lead[1:], ""), (evidence.pop(0) if beside and evidence else "", "dim")])
         yield from (((f"{'':{indent}}{line}", "dim"),) for line in evidence)
     if rest:
