@@ -29,6 +29,18 @@ class Source(ScriptedSource):
     put_back = False
 
 options = eval(sys.argv[1])
+if options.pop("changes_meanwhile", False):
+    import termios
+    from wlat_tui.driver import TerminalDriver
+    read_size = TerminalDriver._get_terminal_size
+
+    def change_meanwhile(driver):
+        size = read_size(driver)
+        if tuple(size) == (200, 60):
+            termios.tcsetwinsize(0, (25, 90))  # comes with its signal
+        return size
+
+    TerminalDriver._get_terminal_size = change_meanwhile
 sys.exit(run(Source(**options.pop("source", {})), **options))
 """
 QUIT = re.compile(r"\bquit\b")
@@ -153,6 +165,16 @@ def test_resizing_redraws_everything() -> None:
         terminal.wait_for(lambda text: "NUMA nodes" in text and QUIT.search(text.split("\n")[-1]))
         terminal.resize(50, 10)
         terminal.wait_for("wlat needs 60x15")
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
+def test_a_window_that_changes_again_while_its_size_is_being_read_is_drawn_as_it_is_now() -> None:
+    # as a storm of resizes may do: the second signal arrives between reading the first size and telling it
+    with running(cols=80, rows=24, changes_meanwhile=True) as terminal:
+        terminal.wait_for("NUMA nodes")
+        terminal.resize(200, 60)  # while the program reads this it becomes 90x25; the one here stays large enough for both
+        terminal.wait_for(lambda text: QUIT.search(text.split("\n")[24]))
         terminal.press("q")
         assert terminal.wait() == 0
 

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import select
+import signal
 import sys
 import termios
 import threading
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from wlat_tui.cast import Cast
 from wlat_tui.renderables.glyphs import to_ascii
@@ -123,7 +125,17 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         self._muted = False
+        before = self._get_terminal_size()
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        # Textual reads the size inside the signal's handler, which the next signal interrupts: the older size is told last
+        self._loop.add_signal_handler(signal.SIGWINCH, self._tell_size)
+        if self._get_terminal_size() != before:
+            self._tell_size()
+
+    def _tell_size(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self._app.post_message(events.Resize(size, size))
 
     def stop_application_mode(self) -> None:
         """Give the terminal back. Bounded in time even when it takes nothing."""
