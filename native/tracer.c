@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -381,31 +382,69 @@ size_t wl_tracer_describe(struct wl_tracer *t, unsigned char *to, uint32_t *ret_
 	return bytes;
 }
 
-/* The end of each kind of event waits for a grace period of RCU, some 35 ms: more than a second in all. A process that holds the same
- * files and is ending takes that upon itself; its memory and its ends of our pipes are given back first. */
-static void leave_closing_to_another(void)
+/* Which files of this process are ours. Returns the highest one; ret_ours has room for as many bytes, or is NULL. */
+static int own_files(const struct wl_tracer *t, unsigned char *ret_ours)
 {
-	pid_t child = fork();
+	int highest = -1;
+	for (uint32_t n = 0; n < t->n_targets; n++)
+		for (uint32_t i = 0; i <= wl_trace_event_count; i++) {
+			int fd = i < wl_trace_event_count ? t->targets[n].fds[i] : t->targets[n].leader;
+			if (fd > highest)
+				highest = fd;
+			if (fd >= 0 && ret_ours)
+				ret_ours[fd] = 1;
+		}
+	return highest;
+}
+
+/* The end of each kind of event waits for a grace period of RCU, some 35 ms: more than a second in all, for whoever closes it last.
+ * A process of its own takes that upon itself: it holds the events, and nothing else of ours, until we have closed them.
+ * Returns what to close then, or -errno when there is no such process. */
+static int leave_closing_to_another(const struct wl_tracer *t)
+{
+	int closed[2];
+	char nothing;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, closed) < 0)
+		return -errno;
+	int files = own_files(t, NULL) + 1;
+	if (files <= closed[1])
+		files = closed[1] + 1;
+	unsigned char *ours = calloc((size_t)files, 1);
+	pid_t child = ours ? fork() : -1;
 	if (child == 0) {
 		if (fork() == 0) {
 			prctl(PR_SET_NAME, "wlat-closing");
-			close(0);
-			close(1);
-			close(2);
+			if (chdir("/") < 0)
+				_exit(1);
+			own_files(t, ours);
+			ours[closed[0]] = 1;
+			for (int fd = 0; fd < files; fd++)
+				if (!ours[fd])
+					close(fd);
+			close_range((unsigned)files, ~0U, 0);
+			if (write(closed[0], "", 1) == 1)
+				while (read(closed[0], &nothing, 1) < 0 && errno == EINTR)
+					;
 		}
 		_exit(0);
 	}
+	free(ours);
 	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
+	close(closed[0]);
+	while (read(closed[1], &nothing, 1) < 0 && errno == EINTR) /* it holds no file but those: a disk can be unmounted once we end */
+		;
+	return closed[1];
 }
 
 void wl_tracer_close(struct wl_tracer *t)
 {
 	if (t->targets == NULL)
 		return;
-	if (t->n_targets > 0)
-		leave_closing_to_another();
+	int closed = t->n_targets > 0 ? leave_closing_to_another(t) : -1;
 	close_targets(t);
+	if (closed >= 0)
+		close(closed);
 	free(t->targets);
 	t->targets = NULL;
 	pthread_mutex_destroy(&t->lock);
