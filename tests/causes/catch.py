@@ -8,12 +8,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.causes.experiments import Experiment
-from tests.causes.rig import Impossible, Rig, rig_on
+from tests.causes.rig import Impossible, Rig, rig_on, without_locked_memory
 from wlat_tui.evidence import TraceLevel
 from wlat_tui.frame import Frame
 from wlat_tui.model.session import Session
@@ -70,6 +71,18 @@ async def catch(experiment: Experiment, seconds: float, enough: Callable[[Caught
     Raises:
         Impossible: it cannot be made here (one sentence).
     """
+    if experiment.locked:
+        return await _catch(experiment, seconds, enough)
+    with ThreadPoolExecutor(1) as pool:
+        return await asyncio.get_running_loop().run_in_executor(pool, _catch_unlocked, experiment, seconds, enough)
+
+
+def _catch_unlocked(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool]) -> Caught:
+    with without_locked_memory():
+        return asyncio.run(_catch(experiment, seconds, enough))
+
+
+async def _catch(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool]) -> Caught:
     with (
         tempfile.TemporaryDirectory(dir=SCRATCH, prefix="wlat-causes-") as scratch,
         rig_on(experiment.disk, Path(scratch)) as rig,

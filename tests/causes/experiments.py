@@ -44,6 +44,8 @@ class Experiment:
     """It is about the CPU: late wakes count too. Else only writes that were slow themselves do."""
     by_load: bool = False
     """The verdict must also name the load's process."""
+    locked: bool = True
+    """Whether the engine may lock its memory."""
     host_wide: str | None = None
     """What it does to others on this host; None: nothing worth a word."""
     quick: bool = False
@@ -243,6 +245,29 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         in_directory("dirty", 256 * MIB),
         Disk(dirty_bytes=8 * MIB),
         settings(write_bytes=65536, threshold_ns=5 * MS),
+    ),
+    Experiment(
+        "uncached overwrite",
+        ("sync_read",),
+        at_files("evict_ahead", 16 * MIB),
+        None,
+        settings(threshold_ns=MS // 2),
+    ),
+    Experiment(
+        "uncached overwrite, xfs",
+        ("sync_read",),
+        at_files("evict_ahead", 16 * MIB),
+        Disk("xfs"),
+        settings(threshold_ns=MS // 10),
+    ),
+    Experiment(
+        "page faults",
+        ("page_fault_major", "page_fault_minor"),
+        lambda rig: rig.hurting("page_out", rig.engine_pid, rig.scratch),
+        Disk(),
+        settings(threshold_ns=MS // 5),
+        locked=False,
+        host_wide="has a swap file of 64 MiB for that time",
     ),
     Experiment(
         "memory limit",

@@ -11,6 +11,7 @@ import itertools
 import mmap
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -21,6 +22,8 @@ FIFREEZE, FITHAW = 0xC0045877, 0xC0045878
 """Source: include/uapi/linux/fs.h."""
 SYNC_FILE_RANGE_ALL = 7
 """WAIT_BEFORE, WRITE and WAIT_AFTER. Source: sync_file_range(2)."""
+SYS_PROCESS_MADVISE, MADV_PAGEOUT = 440, 21
+"""Since 5.10, the number on every architecture. Source: include/uapi/asm-generic/unistd.h, mman-common.h."""
 CHUNK = 1 << 16
 PAGE = 4096
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -139,6 +142,53 @@ def write_out(pid: str, pause_ms: str) -> None:
         time.sleep(float(pause_ms) / 1e3)
 
 
+def evict_ahead(pid: str, size_bytes: str) -> None:
+    """Has the writer overwrite what is on the disk only: fills its files ahead of it, syncs, drops that from the cache."""
+    size = int(size_bytes)
+    _begun()
+    while True:
+        for fd in _files_of(pid):
+            ahead = (os.fstat(fd).st_size + CHUNK) // PAGE * PAGE
+            if ahead < size:
+                for offset in range(ahead, size, CHUNK):
+                    os.pwrite(fd, b"x" * min(CHUNK, size - offset), offset)
+                os.fsync(fd)
+                os.posix_fadvise(fd, ahead, 0, os.POSIX_FADV_DONTNEED)
+        time.sleep(0.02)
+
+
+def page_out(pid: str, directory: str) -> None:
+    """Takes a process's own memory from it again and again, into a swap file that exists for that time only."""
+    _libc.syscall.restype = ctypes.c_long
+    path = Path(directory, "swap")
+    with path.open("wb") as file:
+        file.write(bytes(64 << 20))
+        os.fsync(file.fileno())
+    path.chmod(0o600)
+    subprocess.run(["mkswap", path], check=True, capture_output=True)
+    pidfd = os.pidfd_open(int(pid))
+    if _libc.swapon(os.fsencode(path), 0):
+        raise OSError(ctypes.get_errno(), "swapon")
+    try:
+        _begun()
+        while True:
+            for begin, end in _anonymous_memory(pid):
+                span = (ctypes.c_size_t * 2)(begin, end - begin)
+                # what is locked in memory is refused or passed over
+                _libc.syscall(SYS_PROCESS_MADVISE, pidfd, span, ctypes.c_size_t(1), MADV_PAGEOUT, 0)
+            time.sleep(0.01)
+    finally:
+        _libc.swapoff(os.fsencode(path))
+
+
+def _anonymous_memory(pid: str) -> Iterator[tuple[int, int]]:
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        span, rights, _offset, _device, inode, *name = line.split(maxsplit=5)
+        if inode == "0" and rights.startswith("rw") and not name:
+            begin, end = span.split("-")
+            yield int(begin, 16), int(end, 16)
+
+
 def dirty(directory: str, size_bytes: str) -> None:
     """Copies: dirties as much as it may, over and over the same file."""
     fd = os.open(Path(directory, f"dirty-{os.getpid()}"), os.O_CREAT | os.O_RDWR, 0o600)
@@ -215,7 +265,7 @@ WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
         fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache,
-        allocate, dirty, freeze, partial_slabs,
+        allocate, dirty, freeze, partial_slabs, evict_ahead, page_out,
     )
 }  # fmt: skip
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
+LITTLE_BYTES = 2 * MIB
+PR_CAPBSET_DROP, CAP_IPC_LOCK = 24, 14
+"""Source: include/uapi/linux/prctl.h, capability.h."""
 
 
 class Impossible(Exception):
@@ -42,6 +47,8 @@ class Rig:
     directory: Path
     device: str | None
     """``loop3``; None: this host's own filesystem."""
+    scratch: Path
+    """A directory on the host's own filesystem."""
     engine_pid: int = 0
     writer_tid: int = 0
     writer_cpu: int = 0
@@ -99,6 +106,24 @@ class Rig:
                 group.rmdir()
 
 
+@contextlib.contextmanager
+def without_locked_memory() -> Iterator[None]:
+    """Processes that this thread starts until the end of the block may lock no memory to speak of, root or not.
+
+    The little is for the rings of perf events, of which all but half a megabyte for each CPU counts as locked memory too.
+    The thread itself can never start one that may again: it must end with the block.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    if libc.prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0):
+        raise Impossible(f"the right to lock memory cannot be given up: {os.strerror(ctypes.get_errno())}")
+    resource.setrlimit(resource.RLIMIT_MEMLOCK, (LITTLE_BYTES, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, hard))
+
+
 def _memory_control() -> tuple[Path, str]:
     """Where memory control groups are made, and the file of their limit: cgroup v1, else v2."""
     old, new = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
@@ -129,7 +154,7 @@ def _run(*command: str | Path) -> str:
 def rig_on(disk: Disk | None, scratch: Path) -> Iterator[Rig]:
     """A rig on a filesystem made for it, or (None) on that of *scratch*. Raises Impossible."""
     if disk is None:
-        yield Rig(scratch, None)
+        yield Rig(scratch, None, scratch)
         return
     if shutil.which(f"mkfs.{disk.filesystem}") is None or not Path("/dev/loop-control").exists():
         raise Impossible(f"no mkfs.{disk.filesystem} or no loop devices here")
@@ -148,7 +173,7 @@ def rig_on(disk: Disk | None, scratch: Path) -> Iterator[Rig]:
         try:
             if disk.dirty_bytes is not None:
                 _limit_dirty(name, disk.dirty_bytes)
-            yield Rig(mounted, name)
+            yield Rig(mounted, name, scratch)
         finally:
             # a freezer that had to be killed leaves it frozen, and nothing could be unmounted or removed any more
             subprocess.run(["fsfreeze", "-u", mounted], check=False, capture_output=True)

@@ -108,6 +108,16 @@ SLEEPS = {
         f"{SLEEP} io_schedule bit_wait_io __wait_on_bit __wait_on_buffer ext4_block_write_begin",
     ),
     "uncached overwrite xfs": ("sync_read", f"{SLEEP} io_schedule folio_wait_bit submit_bio_wait iomap_read_folio_sync"),
+    "uncached overwrite xfs 6.18": (
+        "sync_read",
+        f"{SLEEP} schedule_timeout io_schedule_timeout wait_for_completion_io_timeout submit_bio_wait iomap_read_folio_range "
+        "iomap_write_begin iomap_file_buffered_write",
+    ),
+    "swapped out": (
+        "page_fault_major",
+        f"{SLEEP} io_schedule folio_wait_bit_common __folio_lock_or_retry do_swap_page __handle_mm_fault handle_mm_fault "
+        "exc_page_fault asm_exc_page_fault fault_in_readable fault_in_iov_iter_readable",
+    ),
     "migration entry": (
         "migration",
         f"{SLEEP} io_schedule migration_entry_wait_on_locked migration_entry_wait do_swap_page handle_mm_fault exc_page_fault",

@@ -82,6 +82,21 @@ def test_nested_time_is_counted_once_by_what_lies_innermost() -> None:
     assert verdict.phases[3].by == Thread(77, "hog")
 
 
+def test_what_a_page_fault_did_before_it_slept_is_its_own_time_less_the_interrupts_that_hit_it() -> None:
+    swapped = "folio_wait_bit_common __folio_lock_or_retry do_swap_page handle_mm_fault exc_page_fault fault_in_readable"
+    trace = a_trace(
+        event(102, "page_fault_kernel", "exc_page_fault fault_in_readable"),
+        event(202, "irq_handler_entry", irq=36),
+        event(252, "irq_handler_exit", irq=36),
+        out(602, f"schedule io_schedule {swapped}"),
+        event(2_002, "switch_in"),
+    )
+    verdict = explain(a_stall(2 * MS), trace, known())
+    assert phases_us(verdict) == [
+        ("unexplained", 100), ("page_fault_major", 100), ("hard_irq", 50), ("page_fault_major", 1_750),
+    ]  # fmt: skip
+
+
 def test_a_service_stall_does_not_count_what_lay_before_write() -> None:
     verdict = explain(a_stall(5 * MS, wake_ns=900 * US), a_trace(), known())
     assert (verdict.begin_ns, verdict.span_ns) == (PLAN + 900 * US, 5 * MS)

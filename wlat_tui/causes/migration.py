@@ -28,7 +28,7 @@ CAUSE = Cause(
     says="A page that write() needed was just being moved by compaction or NUMA balancing, so it waited for that to end.",
     signatures=(
         Signature(
-            frames("migration_entry_wait migration_entry_wait_on_locked __migration_entry_wait do_numa_page do_swap_page"),
+            frames("migration_entry_wait migration_entry_wait_on_locked __migration_entry_wait do_numa_page"),
             waiting=frozenset({Waiting.SLEEP}),
         ),
     ),

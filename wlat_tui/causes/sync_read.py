@@ -22,7 +22,7 @@ CAUSE = Cause(
     signatures=(
         Signature(
             frames(
-                "iomap_read_folio_sync iomap_read_page_sync "
+                "iomap_read_folio_sync iomap_read_page_sync iomap_read_folio_range "
                 "ext4_block_write_begin "
                 "__block_write_begin_int prepare_uptodate_page prepare_uptodate_folio iomap_bio_read_folio_range_sync"
             ),

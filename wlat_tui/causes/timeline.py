@@ -19,6 +19,8 @@ RUNNABLE = (0, 0x100)
 """R, and R+ as sched_switch prints a preempted task (TASK_REPORT_MAX, 0x100 since 4.17)."""
 LOWEST_REAL_TIME = 99
 """prio of a real-time thread is at most this; an ordinary one's is 100 to 139. Source: include/linux/sched/prio.h."""
+_FAULTS = ("page_fault_user", "page_fault_kernel")
+_FAULT_HANDLER = frozenset({"exc_page_fault", "handle_mm_fault", "do_user_addr_fault"})
 _OUT = ("switch_out", "switch_out_preempted")
 _WAKES = ("sched_waking", "sched_wakeup")
 _OF_CPU = ("cpu_idle",)
@@ -82,6 +84,7 @@ class Timeline:
         self._spinning: list[_Open] = []
         self._off: _Off | None = None
         self._announced: TraceEvent | None = None
+        self._fault: TraceEvent | None = None
         self._seen_own = False
         self._last_own_ns = trace.from_ns - 1
         self._certain_since_ns = trace.from_ns
@@ -131,6 +134,7 @@ class Timeline:
             self._add(max(event.at_ns - delayed_ns, self._trace.from_ns), event.at_ns, "reclaim_throttle", text, event, chain)
         else:
             self._announced = event
+            self._fault = event if name in _FAULTS else self._fault
 
     # switches
 
@@ -187,6 +191,9 @@ class Timeline:
                 return _Off(event, cause.name, f"{announced.name}, then slept", plain_chain(announced.chain))
             return _Off(event, "blocked", "slept, the reason was not recorded", chain, own_sleep=True)
         if (cause := self._matcher.match(chain, Waiting.SLEEP)) is not None:
+            if (fault := self._fault) is not None and not _FAULT_HANDLER.isdisjoint(chain):
+                # what the fault did until it had to sleep belongs to it
+                self._add(fault.at_ns, event.at_ns, cause.name, f"{fault.name}, then slept in {_where(chain)}", event, chain)
             return _Off(event, cause.name, f"slept in {_where(chain)}", chain)
         return _Off(event, "blocked", f"slept in {_where(chain)}" if chain else "slept", chain)
 
