@@ -17,6 +17,8 @@ from hypothesis import given, settings
 from tests.sessions.makers import recorded, scripted, sessions, sorted_buckets
 from wlat_tui.frame import Frame, Span, WriteClass
 from wlat_tui.model.session import Session
+from wlat_tui.sessions import recording as recording_module
+from wlat_tui.sessions.blocks import unpack_block
 from wlat_tui.sessions.compact import compact_buckets, compact_frame
 from wlat_tui.sessions.migrations import migrate
 from wlat_tui.sessions.recording import Recording
@@ -87,6 +89,25 @@ def test_a_moment_knows_what_was_read_before_it(tmp_path: Path) -> None:
                 assert getattr(known, name) == (None if last is None else getattr(last, name)), name
         with pytest.raises(IndexError):
             recording.known_at(200)
+
+
+def test_a_moment_unpacks_no_block_twice_for_what_it_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [replace(frame, host=None, settings=None, watches=None) for frame in scripted(130)]
+    told = scripted(1)[0]
+    frames[0] = replace(frames[0], host=told.host, settings=told.settings, watches=told.watches)
+    unpacked: list[bytes] = []
+
+    def counted(data: bytes, only: frozenset[str] | None = None) -> list[Frame]:
+        unpacked.append(data)
+        return unpack_block(data, only)
+
+    monkeypatch.setattr(recording_module, "unpack_block", counted)
+    with Recording(recorded(tmp_path / "a.wlat", frames)) as recording:
+        known = recording.known_at(2 * BLOCK_FRAMES)
+        first = len(unpacked)
+        recording.known_at(2 * BLOCK_FRAMES + 1)
+    assert (known.host, known.settings, known.watches) == (told.host, told.settings, told.watches)
+    assert len(set(unpacked)) == first == len(unpacked)
 
 
 def test_a_recording_in_progress_can_be_read_and_goes_on_under_the_reader(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def _later(value: Any, by: Shift) -> Any:
 
 
 def _add_totals(database: sqlite3.Connection) -> None:
-    """What the recorder would have put into every sixteenth digest."""
+    """What the recorder would have put into every eighth digest."""
     total = Sum()
     rows = database.execute("SELECT first, data FROM digest ORDER BY first").fetchall()
     for i, (first, data) in enumerate(rows, 1):

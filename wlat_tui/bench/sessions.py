@@ -119,12 +119,13 @@ def opening(path: Path, hours: float) -> list[str]:
         _draw(session_at(recording, 0))
         overview(recording, Span.SERVICE, 120)
         open_ms = (time.perf_counter() - began) * 1e3
-        dice, times, charts = Random(1), [], []
+        dice, times, spent, charts = Random(1), [], [], []
         for _ in range(SEEKS):
             number = dice.randrange(len(recording))
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.thread_time()
             session = session_at(recording, number)
             times.append((time.perf_counter() - began) * 1e3)
+            spent.append((time.thread_time() - cpu) * 1e3)
             began = time.perf_counter()
             _draw(session)
             charts.append((time.perf_counter() - began) * 1e3)
@@ -136,6 +137,7 @@ def opening(path: Path, hours: float) -> list[str]:
         against("open, first frame", open_ms, OPEN_MS, "ms"),
         against("seek, median", median(times), SEEK_MS, "ms"),
         against("seek, slowest", max(times), SEEK_MS, "ms"),
+        f"  CPU time of a seek: median {median(spent):.0f} ms, most {max(spent):.0f} ms (the rest is waiting for one)",
         against("finding the worst write", worst_ms, SEEK_MS, "ms"),
         f"  a day's chart after a seek: {median(charts):.0f} ms (not drawn below 30 rows, nor anew while nothing moves)",
     ]

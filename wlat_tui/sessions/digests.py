@@ -23,7 +23,7 @@ from wlat_tui.sessions.rows import storable
 from wlat_tui.sessions.shapes import Record
 
 MOST_SUSPECTS = 12
-TOTAL_EVERY = 16
+TOTAL_EVERY = 8
 """Blocks from one total to the next."""
 MOST_BYTES = 1 << 22
 """No digest unpacks to more."""

@@ -14,8 +14,9 @@ from wlat_tui.sessions.columns import Damaged
 from wlat_tui.sessions.digests import Sum, unpack_digest
 from wlat_tui.sessions.recording import Recording
 
-LEAD_NS = 12_000_000_000
-"""Folded before the moment at least: the window of the percentiles, rates and trends need it."""
+LEAD_NS = 10_500_000_000
+"""Folded before the moment at least: the window of the percentiles needs it (10 s; rates and trends less). Less than a block
+lasts, so that often one block is enough."""
 FORESEEN = 11
 """Frames: more than any verdict waits for."""
 MOST_ROWS = 6_000
@@ -98,7 +99,7 @@ class RecordedPast:
         self.nodes: Sequence[int] = [row[0] for row in recording.rows("SELECT DISTINCT node FROM digest_node")]
         frames = max(1, self.total.frames)
         self._tick_ns = max(1, (self.total.end_ns - self.total.begin_ns) // frames)
-        length = recording.row("SELECT max(frames) FROM digest WHERE first < ?", (first,))
+        length = recording.row("SELECT frames FROM digest WHERE first < ? ORDER BY first DESC LIMIT 1", (first,))
         self._block_ns = self._tick_ns * (int(length[0]) if length and length[0] else 1)
 
     def worst(self, span: Span) -> Earlier:

@@ -7,8 +7,8 @@ import os
 import sqlite3
 import struct
 import tempfile
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -199,26 +199,35 @@ class Recording:
         if not 0 <= number - start < len(frames):
             raise IndexError(f"{self.path} has no frame {number}")
         frame = frames[number - start]
-        carried = self._carried(start)
+        carried, values, far = self._carried(start), dict[str, Any](), dict[str, int]()
         for name in SECTIONS:
             if getattr(frame, name) is not None:
                 continue
             held = next((f for f in reversed(frames[: number - start]) if getattr(f, name) is not None), None)
-            value = None if held is None else getattr(held, name)
-            if held is None and name in carried:
-                value = self._section(name, carried[name])
-            if value is not None:
-                frame = replace(frame, **{name: value})
-        return frame
+            if held is not None:
+                values[name] = getattr(held, name)
+            elif name in carried:
+                far[name] = carried[name]
+        values |= self._far_sections(far)
+        return replace(frame, **{name: value for name, value in values.items() if value is not None})
 
-    def _section(self, name: str, number: int) -> Any:
-        """One section of a frame far away; many moments share the last one (the host is told once)."""
-        if (name, number) not in self._sections:
-            origin, older = self._block(number, frozenset((name,)))
-            if len(self._sections) >= _SECTIONS_HELD:
-                del self._sections[next(iter(self._sections))]
-            self._sections[name, number] = getattr(older[number - origin], name)
-        return self._sections[name, number]
+    def _far_sections(self, numbers: Mapping[str, int]) -> dict[str, Any]:
+        """Sections of earlier frames, by their numbers. Each block is unpacked once, whatever is wanted of it, and many
+        moments share the last ones (the host is told once)."""
+        blocks = defaultdict[int, dict[str, int]](dict)
+        for name, number in numbers.items():
+            if (name, number) not in self._sections:
+                blocks[self.block_before(number)][name] = number
+        for missing in blocks.values():
+            origin, older = self._block(max(missing.values()), frozenset(missing))
+            for name, number in missing.items():
+                if not 0 <= number - origin < len(older):
+                    raise self.damaged(f"frame {number} is missing")
+                self._sections[name, number] = getattr(older[number - origin], name)
+        found = {name: self._sections[name, number] for name, number in numbers.items()}
+        while len(self._sections) > _SECTIONS_HELD:
+            del self._sections[next(iter(self._sections))]
+        return found
 
     def _carried(self, first: int) -> dict[str, int]:
         row = self.row("SELECT carried FROM block WHERE first = ?", (first,))
@@ -233,7 +242,7 @@ class Recording:
         row = self.row("SELECT first, data FROM block WHERE first <= ? ORDER BY first DESC LIMIT 1", (number,))
         if row is None:
             return number, []
-        if only is None and (held := self._unpacked.get(row[1])) is not None:
+        if (held := self._unpacked.get(row[1])) is not None:
             self._unpacked.move_to_end(row[1])
             return int(row[0]), held
         try:

@@ -25,7 +25,7 @@ it"; counts above 2**63 - 1 are NULL too, as SQLite has no larger whole numbers.
 | gap     | (a view) stretch that no frame covers                                                                        |
 
 For seeking, and made from the blocks alone (a reader may ignore them): one row per finished block in **digest** (``data`` is
-that block added up, ``total``, in every sixteenth row, everything up to and with it, both as `digests.py` documents; ``most_``
+that block added up, ``total``, in every eighth row, everything up to and with it, both as `digests.py` documents; ``most_``
 is the worst ns << 2 | class of write, ``least_`` the smallest worst of a tick), one per block and node in **digest_node** (the
 smallest free and headroom pages), one per stretch without reports in **digest_gap**.
 """
