@@ -23,7 +23,7 @@ from wlat_tui.mitigations import catalogue
 from wlat_tui.renderables.line import plain
 from wlat_tui.screens.details import DetailsScreen
 from wlat_tui.screens.dialogs import ConfirmDialog, MitigationDialog
-from wlat_tui.screens.help import HelpScreen
+from wlat_tui.screens.help import HelpScreen, key_rows
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.scripted import Scenario, ScriptedSource
 
@@ -575,6 +575,12 @@ async def test_the_help_shows_every_key() -> None:
             assert binding.tooltip in text  # type: ignore[union-attr]
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, HelpScreen))
+
+
+def test_keys_are_named_as_they_stand_on_the_keyboard() -> None:
+    names = {name for keys, _ in key_rows(WlatApp.BINDINGS) for name in keys.split()}
+    assert {"/", "[", ",", "q", "W", "Space", "Ctrl+P", "Shift+Tab"} <= names
+    assert names.isdisjoint({"Slash", "Comma", "Full_Stop", "At", "Plus", "Minus", "Apostrophe", "Question_Mark"})
 
 
 async def test_low_bandwidth_hides_the_chart_and_sweeps() -> None:

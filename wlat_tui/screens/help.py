@@ -8,27 +8,11 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.keys import format_key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from wlat_tui.panels.panel import Panel
-
-_NAMES = {
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "question_mark": "?",
-    "plus": "+",
-    "equals_sign": "=",
-    "minus": "-",
-    "space": "Space",
-    "comma": ",",
-    "full_stop": ".",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "apostrophe": "'",
-    "quotation_mark": '"',
-    "at": "@",
-}
 
 
 def key_rows(bindings: Iterable[BindingType]) -> list[tuple[str, str]]:
@@ -36,9 +20,14 @@ def key_rows(bindings: Iterable[BindingType]) -> list[tuple[str, str]]:
     rows: dict[str, list[str]] = {}
     for binding in bindings:
         assert isinstance(binding, Binding)
-        names = [_NAMES.get(key, key.title() if len(key) > 1 else key) for key in binding.key.split(",")]
+        names = [_as_on_the_keyboard(key) for key in binding.key.split(",")]
         rows.setdefault(binding.tooltip or binding.description, []).extend(names)
     return [(" ".join(keys), text) for text, keys in rows.items()]
+
+
+def _as_on_the_keyboard(key: str) -> str:
+    sign = format_key(key)
+    return sign if len(sign) == 1 and sign.isascii() else key.title()
 
 
 class HelpScreen(ModalScreen[None]):
