@@ -40,10 +40,11 @@ def columns(line: str) -> tuple[str, float, float]:
     return found[1], float(found[2]), float(found[3])
 
 
-def test_fidelity_compares_both_sides_and_takes_turns(disk: Path) -> None:
+def test_fidelity_compares_its_sides_and_takes_turns(disk: Path) -> None:
     said: list[str] = []
     lines = fidelity.run(disk, 1.0, 2, said.append, warm_up_s=0.2)
-    assert [line.split(", ")[1] for line in said] == ["bare loop", "under screen", "under screen", "bare loop"]
+    sides = ["bare loop", "undrawn", "under screen"]
+    assert [line.split(", ")[1] for line in said] == sides + sides[::-1]
     figures = {name: (bare, shown) for name, bare, shown in map(columns, lines[2:8])}
     assert list(figures) == [f"{span} {part}" for span in ("service", "wake") for part in ("p50", "p99", "p99.9")]
     for side in (0, 1):
@@ -51,6 +52,8 @@ def test_fidelity_compares_both_sides_and_takes_turns(disk: Path) -> None:
         assert 0 < service[0] < 1000
         assert service == sorted(service)
     assert sum("target" in line for line in lines) == 6
+    drawing = {name for name, _, _ in map(columns, lines[lines.index("of which the drawing") + 2 :])}
+    assert drawing == set(figures)
     assert os.listdir(disk) == []
 
 

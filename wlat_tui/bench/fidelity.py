@@ -1,4 +1,7 @@
-"""Does the screen disturb what it measures? wlat's writer with the full screen, against a bare C loop on the same settings."""
+"""Does the screen disturb what it measures? wlat's writer with the full screen, against a bare C loop on the same settings.
+
+A third side, all of wlat but the drawing, tells what part of the difference the drawing makes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from wlat_tui.bench.under_screen import under_screen
 from wlat_tui.frame import Settings
 
 WARM_UP_S = 2.0
+SIDES = ("bare loop", "undrawn", "under screen")
 TARGETS = {"p50": 1.05, "p99": 1.05, "p99.9": 1.15}
 
 
@@ -28,22 +32,27 @@ def bare(directory: Path, warm_up_s: float, seconds: float) -> dict[str, float]:
 
 
 def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None], warm_up_s: float = WARM_UP_S) -> list[str]:
-    """Interleave both sides; lines for the terminal."""
-    runs = []
+    """Interleave the sides; lines for the terminal."""
+    rounds_figures = []
     for number in range(1, rounds + 1):
         sides: dict[str, dict[str, float]] = {}
         # the order changes every round: what drifts (caches, a neighbour, the clock speed) must not favour one side
-        for side in ("bare loop", "under screen")[:: 1 if number % 2 else -1]:
+        for side in SIDES[:: 1 if number % 2 else -1]:
             say(f"fidelity: round {number} of {rounds}, {side}, {warm_up_s + seconds:g} s")
             if side == "bare loop":
                 sides[side] = bare(directory, warm_up_s, seconds)
             else:
-                sides[side] = under_screen(directory, Settings().interval_ns, warm_up_s, seconds).figures_us
-        runs.append((sides["bare loop"], sides["under screen"]))
+                drawn = side == "under screen"
+                sides[side] = under_screen(directory, Settings().interval_ns, warm_up_s, seconds, drawn=drawn).figures_us
+        rounds_figures.append(sides)
+
+    def pairs(first: str, second: str) -> list[tuple[dict[str, float], dict[str, float]]]:
+        return [(sides[first], sides[second]) for sides in rounds_figures]
+
     title = f"fidelity: {seconds:g} s per side and round, 220 B every 200 us, sleep mode"
-    lines = compare(title, "bare loop", "under screen", runs)
-    for name in runs[0][0]:
-        ratios = [second[name] / first[name] for first, second in runs if first[name]]
+    lines = compare(title, "bare loop", "under screen", pairs("bare loop", "under screen"))
+    for name in rounds_figures[0]["bare loop"]:
+        ratios = [second[name] / first[name] for first, second in pairs("bare loop", "under screen") if first[name]]
         if ratios:
             lines.append(against(f"{name} ratio (median)", median(ratios), TARGETS[name.split()[1]], ""))
-    return lines
+    return lines + compare("of which the drawing", "undrawn", "under screen", pairs("undrawn", "under screen"))

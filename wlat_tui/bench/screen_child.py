@@ -1,8 +1,9 @@
 """Child of `wlat bench`: the real screen over the real source for a while, then what its writer measured, as JSON.
 
-    python -m wlat_tui.bench.screen_child DIRECTORY INTERVAL_NS WARM_UP_S SECONDS RESULT_FILE
+    python -m wlat_tui.bench.screen_child drawn|undrawn DIRECTORY INTERVAL_NS WARM_UP_S SECONDS RESULT_FILE
 
-Only what a tap between source and screen adds is different from ``wlat``. It ends by itself, in order, with status 143.
+Only what a tap between source and screen adds is different from ``wlat``; undrawn, there is no screen behind the tap.
+It ends by itself, in order, with status 143.
 """
 
 from __future__ import annotations
@@ -79,14 +80,23 @@ def figures_us(session: Session) -> dict[str, float]:
     return figures
 
 
+async def drain(source: TimedSource) -> int:
+    """Take every frame and draw none; the same status as the screen's."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)  # how the source says that it is over
+    async for _ in source.frames():
+        pass
+    await source.close()
+    return 128 + signal.SIGTERM
+
+
 def main(arguments: list[str]) -> int:
     from wlat_tui.running import run
     from wlat_tui.sources.live import LiveSource
 
-    directory, interval_ns, warm_up_s, seconds, result = arguments
+    drawn, directory, interval_ns, warm_up_s, seconds, result = arguments
     live = LiveSource(Settings(interval_ns=int(interval_ns)), Path(directory), read_only=True, sudo=False)
     source = TimedSource(live, float(warm_up_s), float(seconds))
-    status = run(source)
+    status = run(source) if drawn == "drawn" else asyncio.run(drain(source))
     found: dict[str, Any] = {"figures_us": figures_us(source.session), "counts": source.counts}
     Path(result).write_text(json.dumps(found))
     return status

@@ -25,11 +25,11 @@ class UnderScreen:
     sent_bytes: int
 
 
-def under_screen(directory: Path, interval_ns: int, warm_up_s: float, seconds: float) -> UnderScreen:
-    """Run the full screen at 120x40. Raises BenchError when it fails or its writer wrote nothing."""
+def under_screen(directory: Path, interval_ns: int, warm_up_s: float, seconds: float, *, drawn: bool = True) -> UnderScreen:
+    """Run the full screen at 120x40, or all but the drawing. Raises BenchError when it fails or its writer wrote nothing."""
     with tempfile.TemporaryDirectory() as scratch:
         result = Path(scratch) / "result.json"
-        child = [sys.executable, "-m", "wlat_tui.bench.screen_child"]
+        child = [sys.executable, "-m", "wlat_tui.bench.screen_child", "drawn" if drawn else "undrawn"]
         arguments = [str(directory), str(interval_ns), str(warm_up_s), str(seconds), str(result)]
         with MeasuredTerminal([*child, *arguments]) as terminal:
             terminal.wait(START_S + warm_up_s + seconds)
