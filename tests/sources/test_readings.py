@@ -58,6 +58,17 @@ def test_between_seconds_only_the_nodes_are_read(look: Callable[..., Reading]) -
     assert (second.zones, second.vmstat, second.pressure, second.host) == (None, None, None, None)
 
 
+def test_a_stall_is_enclosed_by_readings_of_pressure(root: Path, look: Callable[..., Reading]) -> None:
+    for resource in ("cpu", "io", "memory"):
+        (root / "proc/pressure").mkdir(parents=True, exist_ok=True)
+        (root / "proc/pressure" / resource).write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=17\n")
+    assert look(0).pressure is not None
+    assert look(0.2).pressure is None
+    stalled = look(0.4, stalled=True)
+    assert stalled.pressure is not None
+    assert stalled.vmstat is None
+
+
 def test_a_cpu_that_comes_or_goes_is_noticed_within_a_second(root: Path, look: Callable[..., Reading]) -> None:
     stat, node = root / "proc/stat", root / "sys/devices/system/node/node1/cpulist"
     look(0)

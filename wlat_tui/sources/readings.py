@@ -3,6 +3,7 @@
 | every tick          | nodeN/vmstat                       | no lock                                             |
 | once a second       | /proc/vmstat, /proc/stat, PSI, watermark knobs, kswapd, how much memory | per-CPU sums, a mutex |
 |                     | there is                           | nobody waits for                                    |
+| also after a stall  | PSI                                | the same                                            |
 | rarely              | /proc/zoneinfo                     | zone->lock, interrupts off, while it prints a zone  |
 """
 
@@ -86,8 +87,6 @@ class Readings:
             with self._noticing(notices):
                 vmstat = self._vmstat.rows() if self._vmstat else None
             with self._noticing(notices):
-                pressure = read_pressure(self._root)
-            with self._noticing(notices):
                 cpu_times = self._cpu_times.read() if self._cpu_times else None
             with self._noticing(notices):
                 kswapds = self._kswapd.read(self._with_memory) if self._with_memory else None
@@ -97,6 +96,9 @@ class Readings:
             with self._noticing(notices):
                 memory = read_plugged(self._root)
                 plugged, self._plugged = self._plugged is not None and memory != self._plugged, memory
+        if stalled or now_ns == self._second_ns:
+            with self._noticing(notices):
+                pressure = read_pressure(self._root)
         nodes: tuple[NodeSample, ...] = ()
         with self._noticing(notices):
             nodes = self._nodes.read(kswapds)

@@ -151,7 +151,7 @@ class ScriptedSource:
             nodes=self._host.samples(),
             zones=self._host.zones() if zones else None,
             vmstat=self._host.vmstat() if second else None,
-            pressure=self._host.pressure() if second else None,
+            pressure=self._host.pressure() if second or around.traces else None,
             knobs=self._host.knob_states(),
             cost=self._cost() if second else None,
             marks=tuple(self._marks),
