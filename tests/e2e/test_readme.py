@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import sys
+from pathlib import Path
 
-from tests.e2e.installation import PROJECT, Installation, commands
+import pytest
+
+from tests.e2e.installation import PROJECT, Installation, commands, copy_sources
 from tests.e2e.screen import READY
 
 
@@ -32,3 +38,17 @@ def test_installing_left_the_sources_as_they_were(wlat: Installation) -> None:
     """Apart from what .gitignore lists: the environment and the compiled core."""
     added = [path.name for path in wlat.source.iterdir() if not (PROJECT / path.name).exists() and path.name != ".venv"]
     assert added == []
+
+
+@pytest.mark.skipif("WLAT_INSTALLERS" not in os.environ, reason="downloads from the internet; WLAT_INSTALLERS=1 asks for it")
+@pytest.mark.parametrize("installer", ["pipx", "uvx"])
+def test_other_installers_do_it_too(tmp_path: Path, installer: str) -> None:
+    (command,) = re.findall(rf"`({installer} [^`]+)`", (PROJECT / "README.md").read_text())
+    tools, source = tmp_path / "tools", tmp_path / "wlat"
+    copy_sources(source)
+    subprocess.run([sys.executable, "-m", "venv", tools], check=True)
+    subprocess.run([tools / "bin" / "pip", "install", "-q", "pipx", "uv"], check=True)
+    own = {"PIPX_HOME": tmp_path / "pipx", "PIPX_BIN_DIR": tools / "bin", "UV_CACHE_DIR": tmp_path / "uv"}
+    env = os.environ | {name: str(place) for name, place in own.items()} | {"PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
+    said = subprocess.run(["sh", "-c", f"{command} --version"], cwd=source, env=env, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1].startswith("wlat ")
