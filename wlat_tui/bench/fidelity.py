@@ -1,6 +1,7 @@
 """Does the screen disturb what it measures? wlat's writer with the full screen, against a bare C loop on the same settings.
 
-A third side, all of wlat but the drawing, tells what part of the difference the drawing makes.
+Two more sides tell how to read that: all of wlat but the drawing, and the bare loop once more, whose ratio to itself is the
+noise of this host.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from wlat_tui.bench.under_screen import under_screen
 from wlat_tui.frame import Settings
 
 WARM_UP_S = 2.0
-SIDES = ("bare loop", "undrawn", "under screen")
+SIDES = ("bare loop", "undrawn", "bare again", "under screen")
 TARGETS = {"p50": 1.05, "p99": 1.05, "p99.9": 1.15}
 
 
@@ -39,7 +40,7 @@ def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None]
         # the order changes every round: what drifts (caches, a neighbour, the clock speed) must not favour one side
         for side in SIDES[:: 1 if number % 2 else -1]:
             say(f"fidelity: round {number} of {rounds}, {side}, {warm_up_s + seconds:g} s")
-            if side == "bare loop":
+            if side.startswith("bare"):
                 sides[side] = bare(directory, warm_up_s, seconds)
             else:
                 drawn = side == "under screen"
@@ -55,4 +56,5 @@ def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None]
         ratios = [second[name] / first[name] for first, second in pairs("bare loop", "under screen") if first[name]]
         if ratios:
             lines.append(against(f"{name} ratio (median)", median(ratios), TARGETS[name.split()[1]], ""))
-    return lines + compare("of which the drawing", "undrawn", "under screen", pairs("undrawn", "under screen"))
+    lines += compare("of which the drawing", "undrawn", "under screen", pairs("undrawn", "under screen"))
+    return lines + compare("noise of this host", "bare loop", "bare again", pairs("bare loop", "bare again"))

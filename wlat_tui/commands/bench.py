@@ -35,7 +35,7 @@ def bench() -> None:
     """Measure wlat itself on this host, and print medians, ratios and whether its targets are met.
 
     \b
-    fidelity  does the screen disturb the writer?    about 3 minutes
+    fidelity  does the screen disturb the writer?    about 4 minutes
     screen    what does the screen cost?             about 4 minutes
     reach     how fast, how large a host?            about 1 minute
     effect    does prewarming help under pressure?   about 4 minutes; fills the page cache!
@@ -65,9 +65,9 @@ def measure(run: Callable[[Callable[[str], None]], list[str]]) -> None:
 def fidelity(directory: Path, seconds: float, rounds: int) -> None:
     """The writer under the full screen, against a bare C loop.
 
-    The loop does nothing but sleep, clock, write, clock and count, on the same kind of file with the same schedule. A third
-    side is wlat without the drawing. The sides take turns; the ratio of each pair is what counts, because on a busy host all
-    are slow together.
+    The loop does nothing but sleep, clock, write, clock and count, on the same kind of file with the same schedule. The other
+    sides are wlat without the drawing, and the loop once more: its ratio to itself is the host's noise. The sides take turns;
+    the ratio of each pair is what counts, because on a busy host all are slow together.
     """
     from wlat_tui.bench.fidelity import run
 
