@@ -356,7 +356,9 @@ class Frame:
     notices: tuple[str, ...] = ()
     """One-sentence facts the user must see (degraded permissions, a failed read)."""
     traces: tuple[StallTrace, ...] = ()
-    """Kernel evidence of this tick's stalls; may come a frame later than the stall."""
+    """Kernel evidence of this tick's stalls; may come later than the stall, never earlier."""
+    traces_awaited_ns: int | None = None
+    """Evidence of stalls planned since then is here but not made into events yet (a slow host); None: nothing is awaited."""
     tracer: Tracer | None = None
     disturbances: tuple[Disturbance, ...] = ()
     watches: tuple[Watch, ...] | None = None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.model.makers import a_frame, a_sample, a_write, a_zone, at
-from wlat_tui.evidence import CpuTime, StallTrace
+from wlat_tui.evidence import CpuTime, StallTrace, TraceLevel, Tracer
 from wlat_tui.frame import Frame, Write
 from wlat_tui.model.session import Session
-from wlat_tui.model.stalls import KEPT, PER_FRAME
+from wlat_tui.model.stalls import KEPT, PER_FRAME, WAIT_FOR_SLOW_TRACE, WAIT_WHILE_READ_NS
 
 MS = 1_000_000
 
@@ -93,3 +93,40 @@ def test_a_day_of_stalls_stays_bounded() -> None:
         session.fold(a_stall_frame(i, *(a_write(at(i) + n, 2 * MS) for n in range(PER_FRAME))))
     assert len(session.explained) == KEPT
     assert sum(cause.count for cause in session.top_causes) > KEPT
+
+
+TRACER = Tracer(TraceLevel.FULL, False, ())
+
+
+def a_trace(stall: Write) -> StallTrace:
+    return StallTrace(stall.planned_ns, stall.planned_ns, stall.end_ns, ())
+
+
+def test_a_trace_that_is_still_being_read_is_waited_for_with_what_was_known_around_the_stall() -> None:
+    """A slow host: its verdict comes late, and is the one it would have been."""
+    stall = a_write(at(1), 5 * MS)
+    ticks = [(CpuTime(0, {"user": 10 * n, "idle": 10 * n, "steal": n}),) for n in range(100)]
+    session = folded(a_frame(0, tracer=TRACER, cpu_times=ticks[0]), a_stall_frame(1, stall, cpu_times=ticks[1]))
+    for i in range(2, 90):
+        session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns - 1, cpu_times=ticks[i]))
+    assert not session.explained
+    session.fold(a_frame(90, traces=(a_trace(stall),)))
+    assert [explained.trace for explained in session.explained] == [a_trace(stall)]
+    assert session.explained[0].circumstances.steal_ns == 10 * MS, "between the readings around it"
+
+
+def test_a_stall_whose_trace_was_not_among_those_that_were_read_is_explained_without_one() -> None:
+    stall = a_write(at(1), 5 * MS)
+    session = folded(a_frame(0, tracer=TRACER), a_stall_frame(1, stall))
+    for i in range(2, 2 + WAIT_FOR_SLOW_TRACE):
+        session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns + 1))
+    assert [explained.trace for explained in session.explained] == [None]
+
+
+def test_a_trace_that_never_comes_is_not_waited_for_for_ever() -> None:
+    stall = a_write(at(1), 5 * MS)
+    session = folded(a_frame(0, tracer=TRACER), a_stall_frame(1, stall))
+    most = WAIT_WHILE_READ_NS // (a_frame(0).end_ns - a_frame(0).begin_ns)
+    for i in range(2, most + 3):
+        session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns))
+    assert [explained.trace for explained in session.explained] == [None]

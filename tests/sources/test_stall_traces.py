@@ -8,7 +8,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from wlat_tui.frame import Settings, Write
 from wlat_tui.kernel.kallsyms import Kallsyms
 from wlat_tui.kernel.mounts import disk_refusal, read_target
 from wlat_tui.native import RawProbe, RawTrace, RawTracer, Report, try_tracer
+from wlat_tui.sources import stall_traces
 from wlat_tui.sources.live import LiveSource
 from wlat_tui.sources.stall_traces import Interpreter, StallTraces
 from wlat_tui.tracing import describe
@@ -108,15 +109,68 @@ async def test_where_addresses_are_hidden_somebody_else_is_asked_once(tmp_path: 
     try:
         for _ in range(2):
             traces.take(Report(a_tick(1, 0, 9), (raw,), 2, FULL), "sudo")
+            assert traces.awaited_ns == 50, "until it has been read"
             async with asyncio.timeout(PATIENCE_S):
-                while not (done := traces.collect()[0]):
+                while not (done := traces.collect(50)[0]):
                     await asyncio.sleep(0.01)
+            assert traces.awaited_ns is None
             assert done[0].events[0].chain == ("function_a0", "function_b0")
             assert done[0].listing == "listed from 40 to 300"
     finally:
         await traces.close()
     assert asked == [0xA0, 0xB0]
     assert traces.take_losses() == {"traces": 4}
+
+
+class Nobody:
+    """No keeper."""
+
+    async def functions(self, addresses: Sequence[int]) -> Sequence[str]:
+        return ()
+
+    async def listing(self, from_ns: int, to_ns: int) -> str:
+        return ""
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/kallsyms").write_text("ffffffff81000000 T schedule\n")
+    return tmp_path
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_symbols_are_read_before_the_first_stall_and_no_trace_comes_before_the_frame_of_its_stall(host: Path) -> None:
+    traces = StallTraces(Nobody(), host)
+    try:
+        traces.take(Report(a_tick(1, 0, 9), (), 0, FULL), "root")
+        await until(lambda: traces._symbols is not None)
+        traces.take(Report(a_tick(2, 9, 18), (RawTrace(50, 40, 300, 0, sample(9, 100, raw=b"")),)), "root")
+        await until(lambda: traces.awaited_ns is None)
+        assert traces.collect(49)[0] == (), "frames may lag behind reports"
+        assert [trace.planned_ns for trace in traces.collect(50)[0]] == [50]
+        assert traces.collect(50)[0] == ()
+    finally:
+        await traces.close()
+
+
+async def test_records_that_pile_up_unread_are_bounded_and_counted(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stall_traces, "MOST_AWAITED_BYTES", 100)
+    traces = StallTraces(Nobody(), host)
+    try:
+        raw = RawTrace(50, 40, 300, 0, sample(9, 100, raw=b"") * 10)
+        for seq in range(1, 4):  # without a pause in which they would be read
+            traces.take(Report(a_tick(seq, 0, 9), (raw,), 0, FULL if seq == 1 else None), "root")
+        assert traces.take_losses() == {"traces": 2}
+        await until(lambda: traces.awaited_ns is None)
+        assert len(traces.collect(50)[0]) == 1
+    finally:
+        await traces.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Stalls with their verdicts, and what else was known at that moment.
 
-A stall waits for its trace, which may come a frame later, and, while much of it is unexplained, for the readings that enclose
-it. Its verdict is then made once and kept.
+A stall waits for its trace, which may come a frame later, or much later where a slow host is still reading it, and, while much
+of it is unexplained, for the readings that enclose it. Its verdict is then made once and kept.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ WAIT_FOR_TRACE = 2
 """Frames after which a stall without a trace is explained without one, where nothing is traced."""
 WAIT_FOR_SLOW_TRACE = 10
 """The same where the writer is traced: on a busy host its records take a while to become names."""
+WAIT_WHILE_READ_NS = 120_000_000_000
+"""The same while the trace is there but still being read: an emulated host takes half a minute for its table of symbols."""
 WAIT_FOR_READINGS = 6
 """Frames a stall that its trace does not explain waits for counters that enclose it: /proc/vmstat is read once a second."""
 ENOUGH_PCT = 90.0
@@ -104,6 +106,8 @@ class _Waiting:
     known: Circumstances
     open: bool = False
     """Its trace explains too little: counters may."""
+    final: bool = False
+    """``known`` has all that was read around it: those readings are not kept as long as a slow trace may take."""
 
 
 class _Readings(Generic[T]):
@@ -141,6 +145,8 @@ class Stalls:
         self.passed_over = 0
         self._top: dict[str, TopCause] = {}
         self._waiting: list[_Waiting] = []
+        self._awaited_ns: int | None = None
+        self._now_ns = 0
         self._nodes_before: Mapping[int, NodeState] = {}
         self._vmstat: _Readings[Mapping[str, int]] = _Readings()
         self._pressure: _Readings[tuple[Pressure, ...]] = _Readings()
@@ -183,6 +189,7 @@ class Stalls:
         self._vmstat.add(frame.end_ns, frame.vmstat)
         self._pressure.add(frame.end_ns, frame.pressure)
         self._cpus.add(frame.end_ns, frame.cpu_times)
+        self._awaited_ns, self._now_ns = frame.traces_awaited_ns, frame.end_ns
         for waiting in self._waiting:
             waiting.frames += 1
 
@@ -227,22 +234,31 @@ class Stalls:
     def _explain(self, waiting: _Waiting, trace: StallTrace | None, session: Session) -> Explained | None:
         """The stall with its verdict; None while it is worth waiting for more."""
         write = waiting.write
-        tracer = waiting.known.tracer
-        traced = tracer is not None and tracer.level > TraceLevel.NOTHING
-        if waiting.frames == 0 or (trace is None and waiting.frames < (WAIT_FOR_SLOW_TRACE if traced else WAIT_FOR_TRACE)):
+        awaited = trace is None and self._trace_may_come(waiting)
+        if waiting.frames == 0 or (awaited and (waiting.final or waiting.frames < WAIT_FOR_SLOW_TRACE)):
             # not in its own frame either: what others did meanwhile is known with the next one
             return None
-        known, complete = self._circumstances(waiting, session)
-        final = complete or waiting.frames >= WAIT_FOR_READINGS
-        if waiting.open and not final:
+        if not waiting.final:
+            waiting.known, complete = self._circumstances(waiting, session)
+            waiting.final = complete or waiting.frames >= WAIT_FOR_READINGS
+        if awaited or (waiting.open and not waiting.final):
             return None
+        known = waiting.known
         verdict = explain(write, trace, known)
-        if verdict.explained_pct < ENOUGH_PCT and not final:
+        if verdict.explained_pct < ENOUGH_PCT and not waiting.final:
             waiting.open = True
             return None
         cause = cause_named(verdict.cause)
         neighbours = sorted(known.neighbours, key=lambda other: (not blamed(cause, other), other.own, -(other.spent_ns or 0)))
         return Explained(write, verdict, replace(known, neighbours=tuple(neighbours[:NEIGHBOURS])), trace)
+
+    def _trace_may_come(self, waiting: _Waiting) -> bool:
+        tracer = waiting.known.tracer
+        traced = tracer is not None and tracer.level > TraceLevel.NOTHING
+        if waiting.frames < (WAIT_FOR_SLOW_TRACE if traced else WAIT_FOR_TRACE):
+            return True
+        being_read = self._awaited_ns is not None and self._awaited_ns <= waiting.write.planned_ns
+        return being_read and self._now_ns - waiting.write.end_ns < WAIT_WHILE_READ_NS
 
     def _circumstances(self, waiting: _Waiting, session: Session) -> tuple[Circumstances, bool]:
         """What is known around a stall, and whether nothing more can come."""

@@ -221,14 +221,15 @@ class LiveSource:
             self._zones_asked = self._stalled = False
         knobs, self._knob_states = self._knob_states, None
         marks, self._marks = tuple(self._marks), []
-        traces, tracer = self._traces.collect()
+        end_ns = now_ns if tick is None else tick.end_ns
+        traces, tracer = self._traces.collect(end_ns)
         notices, self._notices = (*self._notices, *reading.notices, *self._traces.take_notices()), []
         told, self._settings_told = self._settings_told, True
         seen, unseen = self._take_watched(tick)
         notices += unseen
         return Frame(
             begin_ns=begin_ns if tick is None else tick.begin_ns,
-            end_ns=now_ns if tick is None else tick.end_ns,
+            end_ns=end_ns,
             wall_ns=time.time_ns() if tick is None else tick.wall_ns,
             writer=tick,
             writer_missing=None if tick is not None else missing or "the engine has not reported yet",
@@ -247,6 +248,7 @@ class LiveSource:
             losses=self._losses(tick, seen.lost),
             notices=notices,
             traces=traces,
+            traces_awaited_ns=self._traces.awaited_ns,
             tracer=tracer,
         )
 

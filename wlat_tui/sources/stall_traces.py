@@ -19,6 +19,9 @@ from wlat_tui.kernel.tracepoints import Format, parse_format
 from wlat_tui.native import RawTrace, RawTracer, Report
 from wlat_tui.tracing import describe
 
+MOST_AWAITED_BYTES = 32 << 20
+"""Perf records that wait to be interpreted. Beyond it they are dropped: whoever is that far behind would never catch up."""
+
 
 class Interpreter:
     """Perf records to `TraceEvent`s, by the description the engine sent of its probes."""
@@ -90,7 +93,7 @@ class Privileged(Protocol):
 
 
 class StallTraces:
-    """Takes the engine's reports, gives frames their evidence, at most a frame or two later."""
+    """Takes the engine's reports, gives frames their evidence: a frame or two later, on a slow host when it is done."""
 
     def __init__(self, keeper: Privileged, root: Path = ROOT) -> None:
         self._root = root
@@ -100,7 +103,7 @@ class StallTraces:
         self._interpreter: Interpreter | None = None
         self._symbols: Kallsyms | None = None
         self._symbols_asked = False
-        self._waiting: set[asyncio.Task[None]] = set()
+        self._waiting: dict[asyncio.Task[None], tuple[RawTrace, ...]] = {}
         self._done: list[StallTrace] = []
         self._tracer: Tracer | None = None
         self._notices: list[str] = []
@@ -111,12 +114,19 @@ class StallTraces:
         if report.tracer is not None:
             self._interpreter = Interpreter(report.tracer)
             self._tracer = describe(report.tracer, privilege)
+            if self._tracer.level >= TraceLevel.CHAINS:
+                # before the first stall needs them: emulated CPUs were seen to take half a minute
+                self._thread.submit(self._read_symbols, report.tick.cpu)
         self._losses["traces"] += report.traces_lost
         self._losses["records"] += sum(trace.lost for trace in report.traces)
-        if report.traces and self._interpreter is not None:
-            task = asyncio.create_task(self._work(self._interpreter, report.traces, report.tick.cpu))
-            self._waiting.add(task)
-            task.add_done_callback(self._waiting.discard)
+        if not report.traces or self._interpreter is None:
+            return
+        if sum(len(raw.records) for raws in self._waiting.values() for raw in raws) > MOST_AWAITED_BYTES:
+            self._losses["traces"] += len(report.traces)
+            return
+        task = asyncio.create_task(self._work(self._interpreter, report.traces, report.tick.cpu))
+        self._waiting[task] = report.traces
+        task.add_done_callback(self._waiting.pop)
 
     async def _work(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> None:
         loop = asyncio.get_running_loop()
@@ -134,14 +144,16 @@ class StallTraces:
 
     def _unknown(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> list[int]:
         """On the thread: what has to be asked of somebody who may see addresses."""
-        _leave_cpu(writer_cpu)
-        if not self._symbols_asked:
-            self._read_symbols()
+        self._read_symbols(writer_cpu)
         if self._symbols is not None:
             return []
         return sorted({address for raw in raws for address in interpreter.addresses(raw)} - self._told.names.keys())
 
-    def _read_symbols(self) -> None:
+    def _read_symbols(self, writer_cpu: int) -> None:
+        """On the thread, once."""
+        _leave_cpu(writer_cpu)
+        if self._symbols_asked:
+            return
         self._symbols_asked = True
         try:
             symbols = read_kallsyms(self._root)
@@ -153,11 +165,20 @@ class StallTraces:
         """On the thread."""
         return [interpreter.trace(raw, self._symbols or self._told) for raw in raws]
 
-    def collect(self) -> tuple[tuple[StallTrace, ...], Tracer | None]:
-        """What became ready since the last time; the tracer when it has changed."""
-        done, self._done = tuple(self._done), []
+    def collect(self, until_ns: int) -> tuple[tuple[StallTrace, ...], Tracer | None]:
+        """What became ready since the last time, of writes planned until then; the tracer when it has changed.
+
+        Frames may lag behind the engine's reports: no trace comes before its stall.
+        """
+        done = tuple(trace for trace in self._done if trace.planned_ns <= until_ns)
+        self._done = [trace for trace in self._done if trace.planned_ns > until_ns]
         tracer, self._tracer = self._tracer, None
         return done, tracer
+
+    @property
+    def awaited_ns(self) -> int | None:
+        """The earliest plan of a write whose records are still being read; None when none are."""
+        return min((raw.planned_ns for raws in self._waiting.values() for raw in raws), default=None)
 
     def take_notices(self) -> list[str]:
         notices, self._notices = self._notices, []
