@@ -38,6 +38,11 @@ SPINS = {
         "inode_rwsem",
         "rwsem_down_write_slowpath down_write btrfs_inode_lock btrfs_buffered_write btrfs_do_write_iter",
     ),
+    "ext4 extents": (
+        "ext4_extent_lock",
+        "rwsem_down_write_slowpath down_write ext4_da_get_block_prep ext4_block_write_begin ext4_da_write_begin",
+    ),
+    "ext4 size": ("ext4_extent_lock", "rwsem_down_write_slowpath down_write ext4_da_write_end"),
     "xfs ILOCK": (
         "xfs_ilock",
         "rwsem_down_write_slowpath down_write xfs_buffered_write_iomap_begin iomap_iter iomap_file_buffered_write "
@@ -85,6 +90,11 @@ SLEEPS = {
         "direct_reclaim",
         f"{SLEEP} io_schedule folio_wait_bit_common shrink_folio_list do_try_to_free_pages try_to_free_pages "
         "__alloc_pages_slowpath.constprop.0 __alloc_pages_noprof __filemap_get_folio ext4_da_write_begin",
+    ),
+    "ext4 extents, asleep": (
+        "ext4_extent_lock",
+        f"{SLEEP} schedule_preempt_disabled rwsem_down_write_slowpath down_write ext4_da_get_block_prep ext4_block_write_begin "
+        "ext4_da_write_begin",
     ),
     "xfs log grant": ("xfs_log_grant", f"{SLEEP} xlog_grant_head_wait xlog_grant_head_check xfs_log_reserve xfs_trans_alloc"),
     "xfs iclog": ("xfs_cil", f"{SLEEP} xlog_state_get_iclog_space xlog_write xlog_cil_push_work"),
