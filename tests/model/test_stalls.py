@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.model.makers import a_frame, a_sample, a_write, a_zone, at
-from wlat_tui.evidence import CpuTime, StallTrace, TraceLevel, Tracer
+from wlat_tui.evidence import CpuTime, StallTrace, TraceEvent, TraceLevel, Tracer
 from wlat_tui.frame import Frame, Write
 from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import KEPT, PER_FRAME, WAIT_FOR_SLOW_TRACE, WAIT_WHILE_READ_NS
@@ -69,6 +69,22 @@ def test_counters_are_taken_between_the_readings_that_enclose_the_stall() -> Non
     )
     known = session.explained[0].circumstances
     assert known.steal_ns == 30 * MS
+
+
+def test_a_late_wake_waits_for_the_steal_that_was_counted_around_it() -> None:
+    stall = replace(a_write(at(1), 10_000), begin_ns=at(1) + 30 * MS, end_ns=at(1) + 30 * MS + 10_000)
+    waking = TraceEvent(stall.begin_ns - 1_000, "sched_waking", 0)
+    trace = StallTrace(stall.planned_ns, stall.planned_ns - MS, stall.end_ns, (waking,))
+    session = folded(
+        a_frame(0, cpu_times=(CpuTime(0, {"user": 5, "steal": 1}),)),
+        a_stall_frame(1, stall),
+        a_frame(2, traces=(trace,)),
+        a_frame(3),
+    )
+    assert not session.explained
+    session.fold(a_frame(4, cpu_times=(CpuTime(0, {"user": 8, "steal": 4}),)))
+    (explained,) = session.explained
+    assert (explained.verdict.cause, explained.circumstances.steal_ns) == ("steal", 30 * MS)
 
 
 def test_top_causes_count_every_stall_and_remember_the_worst() -> None:

@@ -24,7 +24,7 @@ DIRTY_NEAR_LIMIT = 0.9
 _MATCHER = Matcher(CATALOGUE)
 _EXPLAINS = {cause.name: cause.explains for cause in CATALOGUE}
 _OPEN_QUESTIONS = ("unexplained", "blocked")
-_HOST_COULD = ("unexplained", "late_timer", "idle_exit")
+HOST_COULD = ("unexplained", "late_timer", "idle_exit")
 """What it looks like from inside when the hypervisor ran something else."""
 
 
@@ -148,7 +148,7 @@ def _stolen(phases: list[Phase], circumstances: Circumstances, *, traced: bool) 
     given: set[int] = set()
     for phase in sorted(phases, key=lambda phase: -phase.length_ns):
         shortest_ns = SHORTEST_STEAL_NS if traced else STEAL_STEP_NS // 2
-        if phase.cause in _HOST_COULD and shortest_ns <= phase.length_ns <= budget_ns:
+        if phase.cause in HOST_COULD and shortest_ns <= phase.length_ns <= budget_ns:
             given.add(phase.begin_ns)
             budget_ns -= phase.length_ns
     rest = "nothing else recorded" if traced else "nothing was traced"

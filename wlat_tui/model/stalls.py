@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from wlat_tui.causes import COUNTERS, Advice, Cause, Circumstances, NodeAround, Verdict, cause_named, explain
+from wlat_tui.causes.verdict import HOST_COULD
 from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Thread, TraceLevel
 from wlat_tui.frame import Frame, Pressure, Write
 from wlat_tui.model.nodes import NodeState
@@ -105,7 +106,7 @@ class _Waiting:
     frames: int
     known: Circumstances
     open: bool = False
-    """Its trace explains too little: counters may."""
+    """Its trace explains too little, or what it tells may be the hypervisor's doing: counters may say more."""
     final: bool = False
     """``known`` has all that was read around it: those readings are not kept as long as a slow trace may take."""
 
@@ -245,7 +246,7 @@ class Stalls:
             return None
         known = waiting.known
         verdict = explain(write, trace, known)
-        if verdict.explained_pct < ENOUGH_PCT and not waiting.final:
+        if (verdict.explained_pct < ENOUGH_PCT or verdict.cause in HOST_COULD) and not waiting.final:
             waiting.open = True
             return None
         cause = cause_named(verdict.cause)
