@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.sessions.makers import scripted, sorted_buckets
+from tests.sessions.test_thrift import a_storm
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.recorder import LOSS, QUEUE_FRAMES, Recorder
 from wlat_tui.sessions.recording import Recording
@@ -83,6 +84,29 @@ def test_a_disk_that_stands_still_costs_frames_not_time_and_the_file_says_so(
     back = read(recorder.path)
     assert len(back) == len(frames) - lost + 1
     assert sum(frame.losses.get(LOSS, 0) for frame in back) == lost
+
+
+def test_what_waits_for_a_slow_disk_in_a_storm_of_stalls_takes_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = threading.Event()
+    append = Store.append
+    drained: list[Frame] = []
+
+    def slow(store: Store, frames: list[Frame]) -> None:
+        drained.extend(frames)
+        stuck.wait(PATIENCE_S)
+        append(store, frames)
+
+    monkeypatch.setattr(Store, "append", slow)
+    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False)
+    for frame in a_storm(50):
+        recorder.take(frame)
+    waiting: list[Frame] = []
+    wait_for(lambda: waiting.__setitem__(slice(None), [*drained, *recorder._queue.queue]) or len(waiting) == 50)
+    stuck.set()
+    recorder.close("done")
+    assert sum(len(trace.events) for frame in waiting for trace in frame.traces) < 5_000, "of 100,000"
 
 
 def test_a_defect_in_the_recorder_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,9 @@ class Recorder:
         """Record this frame, or count it as lost when there is no room; never waits."""
         if self._defect is not None:
             raise self._defect
+        if self._thrift is not None:
+            # before it may have to wait for a slow disk: in a storm of stalls a frame is 2 MB
+            frame = self._thrift.bounded(frame)
         if self._untold:
             frame = replace(frame, losses={**frame.losses, LOSS: frame.losses.get(LOSS, 0) + self._untold})
         try:
@@ -178,7 +181,7 @@ class Recorder:
             try:
                 frames.append(self._queue.get_nowait())
             except queue.Empty:
-                return frames if self._thrift is None else list(map(self._thrift.bounded, frames))
+                return frames
 
     def _count_left(self, batch: list[Frame]) -> None:
         self.lost += len(batch) + self._queue.qsize()
