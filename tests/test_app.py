@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from textual import events, timer
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
 from wlat_tui.app import WlatApp
 from wlat_tui.frame import Frame, KnobState, Settings
 from wlat_tui.mitigations import catalogue
+from wlat_tui.renderables.glyphs import ASCII
 from wlat_tui.renderables.line import plain
 from wlat_tui.screens.details import DetailsScreen
 from wlat_tui.screens.dialogs import ConfirmDialog, MitigationDialog
@@ -525,10 +526,23 @@ async def test_the_details_show_everything_and_the_node_panel_what_concerns_the_
             "promo",
         ):
             assert words in text
+        assert "distances 10 to 0, 21 to 1" in text
         assert "refused: memory lock: " in text
         assert "limits.d" in text
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(app.screen, DetailsScreen))
+
+
+async def test_the_details_are_drawn_though_their_size_is_known_before_they_are_mounted() -> None:
+    app = an_app("many_nodes", 10)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(app, pilot)
+        details = DetailsScreen(app.session, ASCII)
+        details.redraw(80)
+        await app.push_screen(details)
+        text = str(details.query_one("#facts", Static).render())
+        assert "node 63" in text
+        assert "distances 10 to 63, 21 to 0-62" in text
 
 
 @pytest.mark.parametrize("size", SIZES)

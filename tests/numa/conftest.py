@@ -6,14 +6,28 @@ import os
 
 import pytest
 
-from tests.numa.shows import ALL, SHOWS, Collected, Stage
+from tests.numa.shows import SHOWS, Collected, Stage
 
+ALL = "WLAT_NUMA_ALL"
+"""Environment variable that asks for what takes guests minutes, too."""
 STAGE = pytest.StashKey[Stage]()
+
+
+def _whole(config: pytest.Config) -> bool:
+    """Whether somebody asked for the guests, and did not just run all tests."""
+    return ALL in os.environ or config.option.markexpr == "numa"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not _whole(config):
+        for item in items:
+            if (mark := item.get_closest_marker("minutes")) is not None:
+                item.add_marker(pytest.mark.skip(reason=f"{mark.args[0]}: 'pytest -m numa' does it, or {ALL}=1"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Only those that were selected are booted; by themselves both at once, else one after the other beside the other tests."""
-    if session.config.option.collectonly or ALL not in os.environ:
+    if session.config.option.collectonly or not _whole(session.config):
         return
     wanted = {item.callspec.params["show"] for item in session.items if _asks_a_guest(item)}  # type: ignore[attr-defined]
     if wanted:

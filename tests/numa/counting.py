@@ -11,7 +11,8 @@ import struct
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from wlat_tui.frame import Frame
+from tests.numa.pages import nodes_of_pages
+from wlat_tui.frame import Frame, WriterTick
 from wlat_tui.sources import Outcome, Request, Source
 
 TRACING = Path("/sys/kernel/tracing/events")
@@ -53,10 +54,14 @@ def _open(event: str, tid: int) -> int:
 
 
 class CountedSource:
-    """A source whose writer's kernel events are counted beside: (end of frame, counts when it came) in `samples`."""
+    """A source beside which the kernel is asked about the writer: its thread's events, and where the pages it wrote lie."""
 
     def __init__(self, source: Source) -> None:
         self.samples: list[tuple[int, Mapping[str, int]]] = []
+        """(end of frame, events so far)."""
+        self.placed: list[tuple[int, Mapping[int, int]]] = []
+        """(end of frame, node -> how many of the pages written since the frame before)."""
+        self._at = (-1, 0)
         self._source = source
         self._counters: ThreadCounters | None = None
 
@@ -78,7 +83,14 @@ class CountedSource:
                 if self._counters is None or self._counters.tid != frame.writer.tid:
                     self._counters = ThreadCounters(frame.writer.tid)
                 self.samples.append((frame.end_ns, self._counters.read()))
+                self.placed.append((frame.end_ns, self._newly_placed(frame.writer)))
             yield frame
+
+    def _newly_placed(self, writer: WriterTick) -> Mapping[int, int]:
+        segment, offset = self._at
+        begin = offset if segment == writer.segment else 0
+        self._at = (writer.segment, writer.segment_offset)
+        return nodes_of_pages(writer.tid, begin, writer.segment_offset - begin)
 
     async def apply(self, request: Request) -> Outcome:
         return await self._source.apply(request)

@@ -14,8 +14,6 @@ from typing import Any
 
 from tests.numa.guest import Guest
 
-ALL = "WLAT_NUMA_ALL"
-"""Environment variable that asks for what takes guests minutes."""
 KEPT = "WLAT_SHOWS"
 """Environment variable: a directory where what guests leave is kept, and judged again without booting."""
 BOOTED_S = 900

@@ -5,7 +5,6 @@ Never by time: an emulated CPU's says nothing. The plans are in plans/, what pla
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.numa.counting import EVENTS
-from tests.numa.shows import ALL, SHOWS, Collected
+from tests.numa.shows import SHOWS, Collected
 from wlat_tui.experiment.outcome import frames_of, phases_of
 from wlat_tui.frame import Frame, WriteClass, Zone
 from wlat_tui.mitigations import catalogue
@@ -27,7 +26,7 @@ from wlat_tui.sessions.recording import Recording
 
 pytestmark = [
     pytest.mark.numa,
-    pytest.mark.skipif(ALL not in os.environ, reason=f"two guests play the story for minutes each: set {ALL}=1"),
+    pytest.mark.minutes("two guests play the story for minutes each"),
 ]
 WRITES, ALLOCATED, NODE_RECLAIM = EVENTS
 
@@ -45,6 +44,8 @@ class Turn:
     vmstats: list[Mapping[str, int]]
     """/proc/vmstat as read since the turn began, its warm-up included: settings and loads are the side's all that time."""
     events: dict[str, int]
+    placed: Counter[int]
+    """Node -> how many of the pages written in the turn lay there, the kernel asked page by page."""
     session: Session
     """As it was at the phase's end."""
 
@@ -65,6 +66,10 @@ class Turn:
         found = {number: self.gained(number, "nr_dirtied") for number in (0, 1)}
         return found[node] / sum(found.values())
 
+    def placed_share_of(self, node: int) -> float:
+        """The same of the pages themselves."""
+        return self.placed[node] / self.placed.total()
+
     @property
     def writer_nodes(self) -> set[int]:
         return {frame.writer.node for frame in self.frames if frame.writer}
@@ -73,7 +78,7 @@ class Turn:
 @contextmanager
 def turns(show: Collected, chapter: str) -> Iterator[dict[str, Turn]]:
     """Side -> its turn."""
-    samples = show.facts(chapter)["samples"]
+    facts = show.facts(chapter)
     with Recording(show.recording(chapter)) as recording:
         session = Session()
         found = {}
@@ -85,7 +90,9 @@ def turns(show: Collected, chapter: str) -> Iterator[dict[str, Turn]]:
                 session.fold(frame)
                 vmstats += [frame.vmstat] if frame.vmstat is not None else []
             folded = end
-            found[phase.side] = Turn(list(frames_of(recording, phase)), vmstats, events(samples, phase), session)
+            frames = list(frames_of(recording, phase))
+            counts, pages = events(facts["samples"], phase), placed(facts["placed"], phase)
+            found[phase.side] = Turn(frames, vmstats, counts, pages, session)
         yield found
 
 
@@ -95,6 +102,15 @@ def events(samples: list[tuple[int, dict[str, int]]], phase: Phase) -> dict[str,
     first = samples[min(bisect_left(times, phase.begin_ns), len(samples) - 1)][1]
     last = samples[max(0, bisect_left(times, phase.end_ns) - 1)][1]
     return {name: last[name] - first[name] for name in first}
+
+
+def placed(asked: list[tuple[int, dict[str, int]]], phase: Phase) -> Counter[int]:
+    """Node -> pages written within the phase."""
+    found: Counter[int] = Counter()
+    for at_ns, nodes in asked:
+        if phase.begin_ns < at_ns <= phase.end_ns:
+            found.update({int(node): pages for node, pages in nodes.items()})
+    return found
 
 
 @where("marks")
@@ -132,7 +148,9 @@ def test_a_full_node_sends_the_writers_pages_to_the_other_one(show: Collected) -
         off = sides["mode 0"]
     assert off.writer_nodes == {1}
     assert off.writes(WriteClass.NEW_PAGE) >= 400
-    assert off.share_of(0) > 0.5, "pages come from node 0"
+    assert off.share_of(0) > 0.5, "pages come from node 0, by the nodes' counters"
+    assert off.placed.total() > 1000
+    assert off.placed_share_of(0) > 0.5, "and the pages of the writer's file lie there"
     assert off.gained(1, "numa_foreign") > 0.5 * off.gained(0, "nr_dirtied")
     assert off.gained(0, "numa_miss") == pytest.approx(off.gained(1, "numa_foreign"), rel=0.05), "two files, two moments"
     assert off.events[NODE_RECLAIM] == 0
@@ -160,6 +178,7 @@ def test_with_node_reclaim_pages_stay_on_the_writers_node_and_the_writer_makes_r
         assert on.vmstat("zone_reclaim_success") > 0
     assert on.share_of(1) > 0.5, "pages stay on node 1"
     assert on.share_of(0) < off.share_of(0)
+    assert on.placed_share_of(1) > 0.5
 
 
 @where("reclaim-mglru")

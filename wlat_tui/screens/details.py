@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from textual.binding import Binding
 
+from wlat_tui.kernel.cpulist import format_cpulist
 from wlat_tui.mitigations.refusals import refusals
 from wlat_tui.model.facts import host_facts, node_facts, writer_facts, zone_table
 from wlat_tui.model.nodes import NodeState
@@ -15,6 +16,14 @@ from wlat_tui.renderables.line import Line, merged
 from wlat_tui.screens.lines import LinesScreen
 
 _LATEST = 8
+
+
+def format_distances(distances: Mapping[int, int]) -> str:
+    """Nodes that are as far away as each other together: "10 to 0, 21 to 1-63"."""
+    alike: dict[int, list[int]] = {}
+    for other, distance in distances.items():
+        alike.setdefault(distance, []).append(other)
+    return ", ".join(f"{distance} to {format_cpulist(alike[distance])}" for distance in sorted(alike)) or "n/a"
 
 
 class DetailsScreen(LinesScreen):
@@ -46,8 +55,8 @@ class DetailsScreen(LinesScreen):
     def _node(self, node: NodeState, page_bytes: int | None, width: int) -> Iterable[Line]:
         shape = node.shape
         cpus = "CPUs n/a" if shape is None else f"{len(shape.cpus)} CPUs" if shape.cpus else "no CPU"
-        far = "" if shape is None else " ".join(f"{other}:{distance}" for other, distance in shape.distances.items())
-        yield merged([(f"node {node.node}", "heading"), (f"  {cpus}  distances {far or 'n/a'}", "dim")])
+        far = "n/a" if shape is None else format_distances(shape.distances)
+        yield merged([(f"node {node.node}", "heading"), (f"  {cpus}  distances {far}", "dim")])
         if node.empty is not None or not node.online:
             yield ((f"  {node.empty or 'offline now; these are its last values'}", "dim"),)
             if node.empty is not None:
