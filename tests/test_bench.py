@@ -15,11 +15,12 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from wlat_tui.bench import effect, fidelity, pressure, reach, screen, suspects, tracer
+from wlat_tui.bench import effect, fidelity, large_host, pressure, reach, screen, suspects, tracer
 from wlat_tui.bench.terminal import ESCAPE, BenchError, MeasuredTerminal
 from wlat_tui.bench.under_screen import under_screen
 from wlat_tui.cli import cli
 from wlat_tui.kernel.mounts import disk_refusal, read_target
+from wlat_tui.sources.readings import SECOND_NS, Readings
 
 PATIENCE_S = 60
 
@@ -125,11 +126,27 @@ def test_reach_counts_writes_and_losses_under_the_screen(disk: Path) -> None:
     assert lines[2].startswith("  lost: ")
 
 
-def test_reach_parses_the_large_host() -> None:
-    lines = reach.large_host(rounds=1)
+def test_reach_reads_the_large_host_as_the_screen_does() -> None:
+    lines = large_host.reading(rounds=1)
     assert "64 nodes and 1,024 CPUs" in lines[0]
     assert re.search(r"parse +[\d.]+ ms", lines[1])
-    assert "n/a" in lines[-1] or re.match(r" +64 nodes +[\d.]+ us", lines[-1])
+    assert "n/a" in lines[-1] or re.match(r" +64 nodes, 1,024 CPUs +\d+ us +\d+ us +[\d.]+ ms$", lines[-1])
+
+
+def test_a_made_up_tree_is_read_whole(tmp_path: Path) -> None:
+    large_host.make_tree(tmp_path)
+    found = Readings(tmp_path, "root", tmp_path).read(SECOND_NS, stalled=False, zones_asked=False)
+    assert not found.notices
+    assert found.host
+    assert len(found.host.cpus_online) == len(found.cpu_times or ()) == 1024
+    assert {shape.node: len(shape.cpus) for shape in found.host.nodes} == dict.fromkeys(range(64), 16)
+    assert len(found.nodes or ()) == len({zone.node for zone in found.zones or ()}) == 64
+
+
+def test_reach_draws_the_large_host_at_every_size() -> None:
+    lines = large_host.screen(rounds=1)
+    assert re.search(r"into the model +\d+ us", lines[1])
+    assert [re.match(r"  drawn at (\S+) +[\d.]+ ms$", line)[1] for line in lines[2:]] == ["80x24", "120x40", "200x60"]  # type: ignore[index]
 
 
 def test_effect_compares_writes_that_begin_a_page_and_leaves_nothing(disk: Path) -> None:
