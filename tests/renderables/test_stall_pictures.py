@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.model.makers import a_write
 from wlat_tui.causes import CATALOGUE, Confidence, Family, Phase, Verdict
 from wlat_tui.causes.phases import shares_of
-from wlat_tui.evidence import TraceLevel
+from wlat_tui.evidence import Disturbance, Thread, TraceLevel
 from wlat_tui.frame import Span
 from wlat_tui.model.series import Column
 from wlat_tui.model.stalls import Circumstances, Explained
@@ -50,6 +52,16 @@ def test_a_timeline_is_as_wide_as_asked_and_every_report_can_be_drawn(
     report = list(lines(one, "09:00:00", one.advice(), max(40, width), ASCII))
     assert any("unexplained" in plain(line) for line in report) >= any(cause == "unexplained" for cause, _, _ in parts[:1])
     assert markdown(one, "09:00:00", one.advice()).count("```") in (0, 2)
+
+
+def test_a_report_names_who_held_the_lock_or_says_that_it_is_not_known() -> None:
+    one = explained(a_verdict([("list_lock", 700, ())]))
+    reader = Disturbance("read", "/proc/slabinfo", Thread(77, "watchdog", "watchdog --slabs"), 0, 10_000)
+    seen = replace(one, circumstances=replace(one.circumstances, neighbours=(reader,)))
+    for report, words in ((one, "Holder unknown"), (seen, "watchdog --slabs (pid 77)")):
+        first = " ".join(plain(line) for line in list(lines(report, "09:00:00", (), 150, ASCII))[:5])
+        assert words in first
+        assert words in markdown(report, "09:00:00", ()).split("|")[0]
 
 
 def test_a_phase_takes_its_share_of_the_timeline() -> None:

@@ -20,6 +20,8 @@ class NodeAround:
     """The same in the first sample after it ended."""
     kswapd_awake: bool | None
     boost_pages: int | None
+    pfns: tuple[tuple[int, int], ...] = ()
+    """Page frame numbers of its zones, from (included) and to (not included)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from wlat_tui.causes.cause import Cause, Waiting
 from wlat_tui.causes.chains import Matcher, on_interrupt, plain_chain
+from wlat_tui.causes.circumstances import Circumstances
+from wlat_tui.causes.lock_names import lock_name
 from wlat_tui.causes.phases import Confidence
 from wlat_tui.causes.running import IDLE_PID, Running
 from wlat_tui.evidence import StallTrace, Thread, TraceEvent
@@ -21,6 +24,8 @@ LOWEST_REAL_TIME = 99
 """prio of a real-time thread is at most this; an ordinary one's is 100 to 139. Source: include/linux/sched/prio.h."""
 _FAULTS = ("page_fault_user", "page_fault_kernel")
 _FAULT_HANDLER = frozenset({"exc_page_fault", "handle_mm_fault", "do_user_addr_fault"})
+LOCK_LOOKS_AHEAD = 8
+"""Events after a contention among which the one may be that tells which lock it was."""
 _OUT = ("switch_out", "switch_out_preempted")
 _WAKES = ("sched_waking", "sched_wakeup")
 _OF_CPU = ("cpu_idle",)
@@ -72,13 +77,16 @@ class Timeline:
         stretches: what was found, in no order.
     """
 
-    def __init__(self, write: Write, trace: StallTrace, catalogue: Iterable[Cause], matcher: Matcher, tid: int | None) -> None:
-        """``tid``: the writer's thread, to tell its switches from others' on its CPU; None: all are its own."""
+    def __init__(
+        self, write: Write, trace: StallTrace, catalogue: Iterable[Cause], matcher: Matcher, known: Circumstances
+    ) -> None:
+        """``known.writer_tid`` tells the writer's switches from others' on its CPU; None: all are its own."""
         self.stretches: list[Stretch] = []
         self._write = write
         self._trace = trace
         self._matcher = matcher
-        self._tid = tid
+        self._known = known
+        self._tid = known.writer_tid
         self._begins, self._ends = _pairs(catalogue)
         self._open: dict[str, list[_Open]] = {}
         self._spinning: list[_Open] = []
@@ -88,9 +96,11 @@ class Timeline:
         self._seen_own = False
         self._last_own_ns = trace.from_ns - 1
         self._certain_since_ns = trace.from_ns
-        events = sorted(trace.events, key=lambda event: event.at_ns)
-        self._running = Running(events)
-        for event in events:
+        self._events = sorted(trace.events, key=lambda event: event.at_ns)
+        self._running = Running(self._events)
+        self._taken = 0
+        for event in self._events:
+            self._taken += 1
             self._take(event)
         self._finish()
 
@@ -119,7 +129,8 @@ class Timeline:
         chain = plain_chain(event.chain)
         if name == "contention_begin":
             self._spun_before(event, chain)
-            self._spinning.append(_Open(event, self._lock_cause(event, chain), _lock_evidence(event, chain), chain))
+            cause = self._lock_cause(event, chain)
+            self._spinning.append(_Open(event, cause, self._lock_evidence(cause, event, chain), chain))
         elif name == "contention_end":
             self._end_of_spin(event)
         elif name in self._begins:
@@ -286,6 +297,10 @@ class Timeline:
             return cause.name
         return "hard_irq" if on_interrupt(chain) else "other_lock"
 
+    def _lock_evidence(self, cause: str, event: TraceEvent, chain: tuple[str, ...]) -> str:
+        lock = lock_name(cause, event, chain, islice(self._events, self._taken, self._taken + LOCK_LOOKS_AHEAD), self._known)
+        return f"contention_begin to contention_end{f' on {lock}' if lock else ''} in {_where(chain)}"
+
     # ends and losses
 
     def _lose(self, event: TraceEvent) -> None:
@@ -349,11 +364,6 @@ def _preemption(event: TraceEvent, by: Thread | None) -> str:
     who = f" by {by.comm or 'a thread'} ({by.pid})" if by is not None else ""
     priority = event.numbers.get("next_prio")
     return f"still runnable, CPU {event.cpu} taken{who}" + (f", priority {priority}" if priority is not None else "")
-
-
-def _lock_evidence(event: TraceEvent, chain: tuple[str, ...]) -> str:
-    lock = event.texts.get("lock")
-    return f"contention_begin to contention_end{f' on {lock}' if lock else ''} in {_where(chain)}"
 
 
 _MACHINERY = ("schedule", "__schedule", "io_schedule", "schedule_timeout", "preempt_schedule", "bit_wait", "out_of_line_wait")

@@ -41,7 +41,7 @@ def explain(write: Write, trace: StallTrace | None, circumstances: Circumstances
     level = TraceLevel.NOTHING
     if trace is not None:
         level = TraceLevel.FULL if circumstances.tracer is None else circumstances.tracer.level
-        stretches += Timeline(write, trace, CATALOGUE, _MATCHER, circumstances.writer_tid).stretches
+        stretches += Timeline(write, trace, CATALOGUE, _MATCHER, circumstances).stretches
         if trace.from_ns > begin_ns:
             stretches.append(_not_recorded(begin_ns, trace.from_ns))
     elif write.begin_ns > begin_ns and circumstances.settings.mode is Mode.SLEEP:

@@ -308,6 +308,11 @@ def _nodes_around(before: Mapping[int, NodeState], after: Mapping[int, NodeState
             headroom_after_pages=state.headroom_pages,
             kswapd_awake=state.kswapd_awake,
             boost_pages=state.boost_pages,
+            pfns=tuple(
+                (each.zone.start_pfn, each.zone.start_pfn + each.zone.spanned)
+                for each in state.zones
+                if each.zone.start_pfn is not None and each.zone.spanned is not None
+            ),
         )
         for number, state in after.items()
         if state.online and state.empty is None

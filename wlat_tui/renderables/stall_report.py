@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from wlat_tui.causes import Advice, Confidence, Phase, cause_named
+from wlat_tui.causes import Advice, Confidence, Family, Phase, cause_named
 from wlat_tui.evidence import Disturbance, TraceLevel
 from wlat_tui.model.stalls import Explained
 from wlat_tui.renderables.causes import FAMILY_MARKS
@@ -16,6 +16,7 @@ from wlat_tui.renderables.line import Line, merged
 from wlat_tui.renderables.stall_timeline import timeline
 from wlat_tui.units import format_bytes, format_ns
 
+HOLDER_UNKNOWN = "Holder unknown: the kernel records who waits for a lock, not who holds it, and nobody was seen taking it."
 _PHASES_SHOWN = 12
 _EVIDENCE_CELLS = 40
 """Evidence stands beside its phase where so much is left, else below it."""
@@ -114,6 +115,8 @@ def lines(one: Explained, when: str, advice: tuple[Advice, ...], width: int, gly
     yield from _wrapped(one.cause.says, width, "")
     if one.suspect is not None:
         yield from _wrapped(deed(one.suspect), width, "notice", f"{glyphs.bullet} ")
+    elif one.culprit is None and one.cause.family is Family.LOCK:
+        yield from _wrapped(HOLDER_UNKNOWN, width, "label")
     yield from _wrapped(how_known(one), width, "label")
     yield ()
     yield from timeline(one.verdict, width, glyphs)
@@ -211,7 +214,12 @@ def _advice(each: Advice, number: int | None, width: int, glyphs: Glyphs) -> Ite
 def markdown(one: Explained, when: str, advice: tuple[Advice, ...]) -> str:
     """The same for a ticket."""
     verdict = one.verdict
-    parts = [f"## Stall: {headline(one, when)}", one.cause.says, f"*{how_known(one)}.*"]
+    parts = [f"## Stall: {headline(one, when)}", one.cause.says]
+    if one.suspect is not None:
+        parts.append(f"**{_cell(deed(one.suspect))}**")
+    elif one.culprit is None and one.cause.family is Family.LOCK:
+        parts.append(HOLDER_UNKNOWN)
+    parts.append(f"*{how_known(one)}.*")
     rows = ["| phase | from | took | share | evidence |", "|---|---|---|---|---|"]
     for phase in longest_phases(verdict.phases)[0]:
         share = 100 * phase.length_ns / max(1, verdict.span_ns)
