@@ -52,6 +52,15 @@ def at_work(load: Load, directory: Path) -> Iterator[psutil.Process]:
     assert os.listdir(directory) == []
 
 
+def test_it_says_when_its_work_begins(disk: Path) -> None:
+    running = Running(FsyncNeighbour(), disk)
+    try:
+        eventually(lambda: running.at_work, "it has begun")
+        assert running.at_work
+    finally:
+        running.stop()
+
+
 def grows(process: psutil.Process, figure: Callable[[psutil.Process], int]) -> None:
     before = figure(process)
     eventually(lambda: figure(process) > before, "it is at work")

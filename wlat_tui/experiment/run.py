@@ -117,7 +117,7 @@ class Experiment:
             if self._since(begin_ns) > self._plan.warm_up_ns + waiting * 1e9:
                 raise ExperimentError(self._not_settled(side, settled, waiting))
             await self._next()
-            settled |= {load for load in side.loads if self._made_up or load.settled(self.session)}
+            settled |= {load for load in side.loads if self._made_up or self._settled(load)}
         self._note_refusals(side)
         self._mark(number, side, MEASURED)
         begin_ns, written, began_ns = self.session.now_ns, sum(self.session.writes), time.monotonic_ns()
@@ -139,6 +139,9 @@ class Experiment:
 
     def _since(self, begin_ns: int) -> int:
         return self.session.now_ns - begin_ns
+
+    def _settled(self, load: Load) -> bool:
+        return self._running[load].at_work and load.settled(self.session)
 
     @property
     def _made_up(self) -> bool:

@@ -7,6 +7,7 @@ ends with the one that started it, also when that is killed, and leaves nothing 
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -59,6 +60,7 @@ class Running:
     def __init__(self, load: Load, directory: Path) -> None:
         """Start it. Raises LoadError."""
         self.load = load
+        self._at_work = False
         chosen = json.dumps(asdict(load))  # type: ignore[call-overload]
         try:
             # a session of its own: Ctrl-C is for the one who started it
@@ -66,7 +68,7 @@ class Running:
                 [sys.executable, "-I", "-m", "wlat_tui.loads", load.name, chosen],
                 cwd=directory,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
@@ -76,6 +78,15 @@ class Running:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def at_work(self) -> bool:
+        """Whether its process has come so far that it disturbs: on a busy host that may take it seconds."""
+        stdout = self._process.stdout
+        assert stdout is not None
+        if not self._at_work and select.select([stdout], [], [], 0)[0]:
+            self._at_work = stdout.read(1) != b""
+        return self._at_work
 
     def check(self) -> None:
         """Raises LoadError when it has ended."""
@@ -90,7 +101,7 @@ class Running:
         """End it and wait until it is gone. Idempotent."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stderr):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
                 pipe.close()
 

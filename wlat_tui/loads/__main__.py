@@ -1,6 +1,6 @@
 """A load's own process: ``python -I -m wlat_tui.loads NAME OPTIONS`` with the directory for its files as working directory.
 
-Its stdin is a pipe from the one who started it.
+Its stdin is a pipe from the one who started it, its stdout one to it: a byte says that the work begins.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def main(arguments: list[str]) -> int:
     name, chosen = arguments
     try:
         die_with_parent()
-        catalogue()[name](**json.loads(chosen)).run()
+        load = catalogue()[name](**json.loads(chosen))
+        os.write(sys.stdout.fileno(), b"\n")
+        load.run()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         print(reason, file=sys.stderr)
