@@ -7,6 +7,7 @@ import pytest
 from tests.numa.guest import Guest
 
 pytestmark = pytest.mark.numa
+MINUTES = pytest.mark.minutes("one guest sees in every run that wlat works on two nodes")
 # what loads by itself and is not needed takes emulated CPUs seconds
 PYTEST = (
     "WLAT_TEST_PATIENCE=3 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -p pytest_asyncio.plugin -p no:cacheprovider"
@@ -24,7 +25,7 @@ def booted(guest: Guest) -> Guest:
     ("kernel", "fs", "which"),
     [
         pytest.param("6.12", "ext4", "test", id="6.12-everything"),
-        pytest.param("6.1", "xfs", "not screen", id="6.1-all-but-the-screen"),
+        pytest.param("6.1", "xfs", "not screen", id="6.1-all-but-the-screen", marks=MINUTES),
     ],
 )
 def test_wlat_sees_both_nodes_and_its_switches_act_and_are_put_back(kernel: str, fs: str, which: str) -> None:
@@ -37,6 +38,7 @@ def test_wlat_sees_both_nodes_and_its_switches_act_and_are_put_back(kernel: str,
     assert "skipped" not in output, output
 
 
+@MINUTES
 def test_a_guest_reports_what_its_script_did() -> None:
     result = booted(Guest(mem=("1G", "0"), cpus=("0", ""))).run("cat /sys/devices/system/node/has_memory; uname -r; exit 3")
     memory_nodes, release = result.output.split()
