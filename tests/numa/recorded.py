@@ -39,6 +39,8 @@ step end
 kill -TERM $wlat; wait $wlat; echo $? >/job/out/status
 cp /tmp/a.wlat /job/out
 """
+LASTS_S = 900
+"""With sixteen emulated CPUs on two busy ones."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +83,11 @@ class Recorded:
         return found
 
 
-def record(guest: Guest, script: str, out: Path, flags: str = "", timeout_s: float = 600) -> Recorded:
-    """Boot, record while the script runs, power off."""
+def record(guest: Guest, script: str, out: Path, flags: str = "", after: str = "") -> Recorded:
+    """Boot, record while the script runs, do what comes after it, power off."""
     if reason := guest.unavailable():
         pytest.skip(reason)
-    guest.run(f"FLAGS='{flags}'\n{BEGIN}{script}{END}", timeout_s=timeout_s, keep=out).check()
+    guest.run(f"FLAGS='{flags}'\n{BEGIN}{script}{END}{after}", timeout_s=LASTS_S, keep=out).check()
     assert (out / "status").read_text().strip() == "0", (out / "log").read_text()
     return Recorded(out)
 
