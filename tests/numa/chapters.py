@@ -76,7 +76,8 @@ async def play(name: str, out: Path, file: Path, without: str = "") -> Mapping[s
         if recorder is not None:
             print(recorder.close("over") or f"{name}: {recorder.frames} frames")
             shutil.copy(path, out / path.name)
-    return {"warnings": experiment.warnings, "samples": source.samples, "placed": source.placed, "mglru": read_mglru()}
+    placed = source.placement.looks if source.placement is not None else []
+    return {"warnings": experiment.warnings, "samples": source.samples, "placed": placed, "mglru": read_mglru()}
 
 
 def with_mglru(on: bool) -> None:

@@ -11,8 +11,8 @@ import struct
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from tests.numa.pages import nodes_of_pages
-from wlat_tui.frame import Frame, WriterTick
+from tests.numa.pages import Placement
+from wlat_tui.frame import Frame
 from wlat_tui.sources import Outcome, Request, Source
 
 TRACING = Path("/sys/kernel/tracing/events")
@@ -59,9 +59,7 @@ class CountedSource:
     def __init__(self, source: Source) -> None:
         self.samples: list[tuple[int, Mapping[str, int]]] = []
         """(end of frame, events so far)."""
-        self.placed: list[tuple[int, Mapping[int, int]]] = []
-        """(end of frame, node -> how many of the pages written since the frame before)."""
-        self._at = (-1, 0)
+        self.placement: Placement | None = None
         self._source = source
         self._counters: ThreadCounters | None = None
 
@@ -82,20 +80,17 @@ class CountedSource:
             if frame.writer is not None:
                 if self._counters is None or self._counters.tid != frame.writer.tid:
                     self._counters = ThreadCounters(frame.writer.tid)
+                    self.placement = Placement(frame.writer.tid)
+                    self.placement.start()
                 self.samples.append((frame.end_ns, self._counters.read()))
-                self.placed.append((frame.end_ns, self._newly_placed(frame.writer)))
             yield frame
-
-    def _newly_placed(self, writer: WriterTick) -> Mapping[int, int]:
-        segment, offset = self._at
-        begin = offset if segment == writer.segment else 0
-        self._at = (writer.segment, writer.segment_offset)
-        return nodes_of_pages(writer.tid, begin, writer.segment_offset - begin)
 
     async def apply(self, request: Request) -> Outcome:
         return await self._source.apply(request)
 
     async def close(self) -> None:
+        if self.placement is not None:
+            self.placement.stop()
         await self._source.close()
         if self._counters is not None:
             self._counters.close()

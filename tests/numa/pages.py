@@ -6,51 +6,98 @@ writer thread's /proc/TID/fd, as it has no name.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
+import threading
+import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 SYS_MOVE_PAGES = 279
 PAGE = mmap.PAGESIZE
 AT_ONCE = 1024
+EVERY_S = 0.5
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def nodes_of_pages(tid: int, offset: int, length: int) -> Counter[int]:
-    """Node -> how many of the pages that lie wholly in this part of the writer's present file. Only those in memory count.
+class Placement(threading.Thread):
+    """Looks twice a second at what the writer thread has written since the look before, until it is stopped."""
+
+    def __init__(self, tid: int) -> None:
+        super().__init__(name="placement", daemon=True)
+        self.looks: list[tuple[int, int, Mapping[int, int]]] = []
+        """(from, to, node -> pages written between that are in memory); CLOCK_MONOTONIC."""
+        self._tid = tid
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        seen: tuple[int, int, int] | None = None  # when, which file, how far
+        while not self._over.wait(EVERY_S):
+            now_ns = time.monotonic_ns()
+            file = _file_of(self._tid)
+            if file is None:
+                continue
+            try:
+                number, position = os.fstat(file).st_ino, _position(self._tid, file)
+                if position is not None:
+                    if seen is not None and seen[1] == number:
+                        self.looks.append((seen[0], now_ns, nodes_of_pages(file, seen[2], position)))
+                    seen = now_ns, number, position
+            finally:
+                os.close(file)
+
+    def stop(self) -> None:
+        self._over.set()
+        self.join()
+
+
+def nodes_of_pages(file: int, begin: int, end: int) -> Counter[int]:
+    """Node -> how many of the pages that lie wholly between two offsets of the file. Only those in memory count.
 
     Raises OSError.
     """
-    found: Counter[int] = Counter()
-    file = os.open(_file_of(tid), os.O_RDONLY | os.O_CLOEXEC)
+    first, last = -(-begin // PAGE), end // PAGE
+    if last <= first:
+        return Counter()
+    # private: only a view that could be written to gives ctypes its address, and nothing is written
+    with mmap.mmap(file, (last - first) * PAGE, mmap.MAP_PRIVATE, offset=first * PAGE) as view:
+        start = ctypes.addressof(ctypes.c_char.from_buffer(view))
+        cached = (ctypes.c_ubyte * (last - first))()
+        if _libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(len(view)), cached) < 0:
+            raise OSError(ctypes.get_errno(), "mincore")
+        pages = [start + number * PAGE for number, there in enumerate(cached) if there & 1]
+        for address in pages:
+            ctypes.string_at(address, 1)  # maps it: a page without a place in this process has no status
+        return Counter(node for at in range(0, len(pages), AT_ONCE) for node in _nodes(pages[at : at + AT_ONCE]))
+
+
+def _file_of(tid: int) -> int | None:
+    """The only nameless file that the thread has open (it has a table of its own), opened; None while it goes to the next."""
+    files = [path for path in Path(f"/proc/{tid}/fd").iterdir() if _target(path).endswith(" (deleted)")]
     try:
-        # the writer may have begun a new, still shorter file meanwhile
-        first, end = -(-offset // PAGE), min(offset + length, os.fstat(file).st_size) // PAGE
-        if end <= first:
-            return found
-        # private: only a view that could be written to gives ctypes its address, and nothing is written
-        with mmap.mmap(file, (end - first) * PAGE, mmap.MAP_PRIVATE, offset=first * PAGE) as view:
-            start = ctypes.addressof(ctypes.c_char.from_buffer(view))
-            cached = (ctypes.c_ubyte * (end - first))()
-            if _libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(len(view)), cached) < 0:
-                raise OSError(ctypes.get_errno(), "mincore")
-            pages = [start + number * PAGE for number, there in enumerate(cached) if there & 1]
-            for address in pages:
-                ctypes.string_at(address, 1)  # maps it: a page without a place in this process has no status
-            for at in range(0, len(pages), AT_ONCE):
-                found.update(_nodes(pages[at : at + AT_ONCE]))
-    finally:
-        os.close(file)
-    return found
+        return os.open(files[0], os.O_RDONLY | os.O_CLOEXEC) if len(files) == 1 else None
+    except FileNotFoundError:
+        return None
 
 
-def _file_of(tid: int) -> Path:
-    """The only nameless file that the thread has open: it has a table of its own."""
-    files = [path for path in Path(f"/proc/{tid}/fd").iterdir() if os.readlink(path).endswith(" (deleted)")]
-    assert len(files) == 1, [os.readlink(path) for path in files]
-    return files[0]
+def _target(path: Path) -> str:
+    with contextlib.suppress(FileNotFoundError):
+        return os.readlink(path)
+    return ""
+
+
+def _position(tid: int, file: int) -> int | None:
+    """Where the thread writes next in this file; None: it writes to another by now."""
+    inode = os.fstat(file).st_ino
+    for path in Path(f"/proc/{tid}/fdinfo").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            rows = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+            if int(rows.get("ino", 0)) == inode:
+                return int(rows["pos"])
+    return None
 
 
 def _nodes(pages: list[int]) -> list[int]:

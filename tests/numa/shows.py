@@ -44,7 +44,7 @@ def two_nodes(kernel: str, fs: str) -> Guest:
 
 # emulated CPUs are slow: both kernels play the main chapter, and share the others
 SHOWS = {
-    "6.12": Show(two_nodes("6.12", "ext4"), ("reclaim", "reclaim-mglru", "slabinfo")),
+    "6.12": Show(two_nodes("6.12", "ext4"), ("reclaim", "reclaim-mglru", "nodes", "slabinfo")),
     "6.1": Show(two_nodes("6.1", "xfs"), ("reclaim", "nodes", "marks")),
 }
 

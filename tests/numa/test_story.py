@@ -104,11 +104,11 @@ def events(samples: list[tuple[int, dict[str, int]]], phase: Phase) -> dict[str,
     return {name: last[name] - first[name] for name in first}
 
 
-def placed(asked: list[tuple[int, dict[str, int]]], phase: Phase) -> Counter[int]:
+def placed(looks: list[tuple[int, int, dict[str, int]]], phase: Phase) -> Counter[int]:
     """Node -> pages written within the phase."""
     found: Counter[int] = Counter()
-    for at_ns, nodes in asked:
-        if phase.begin_ns < at_ns <= phase.end_ns:
+    for begin_ns, end_ns, nodes in looks:
+        if phase.begin_ns <= begin_ns and end_ns <= phase.end_ns:
             found.update({int(node): pages for node, pages in nodes.items()})
     return found
 
