@@ -138,7 +138,7 @@ def test_repair_needs_no_beginning_and_no_end_of_the_file(tmp_path: Path) -> Non
     assert status == 0, said
     back = read_or_sentence(tmp_path / "b.wlat")
     assert isinstance(back, list)
-    assert len(back) >= 64
+    assert len(back) >= BLOCK_FRAMES
     assert all(frame in WHOLE for frame in back)
 
 

@@ -21,8 +21,8 @@ from wlat_tui.sessions import recording as recording_module
 from wlat_tui.sessions.blocks import unpack_block
 from wlat_tui.sessions.compact import compact_buckets, compact_frame
 from wlat_tui.sessions.migrations import migrate
-from wlat_tui.sessions.recording import Recording
-from wlat_tui.sessions.schema import SECTIONS, SessionError
+from wlat_tui.sessions.recording import Recording, read_version
+from wlat_tui.sessions.schema import MAJOR, MINOR, SECTIONS, SessionError
 from wlat_tui.sessions.store import BLOCK_FRAMES, Store
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -139,6 +139,12 @@ def test_people_can_query_it(tmp_path: Path) -> None:
     values = database.execute("SELECT value FROM knob WHERE name = 'zone_reclaim_mode' ORDER BY frame").fetchall()
     assert [value for (value,) in values] == ["0", "1", "0"]
     assert database.execute("SELECT count(*) FROM mark").fetchone() == (sum(len(frame.marks) for frame in frames),)
+    told = database.execute("SELECT p50_service_ns, p99_service_ns, p999_service_ns FROM frame WHERE number = 400").fetchone()
+    session = Session(window_s=0.2)
+    session.fold(frames[400])
+    seen = session.window(Span.SERVICE)
+    assert seen is not None
+    assert told == (seen.p50_ns, seen.p99_ns, seen.p999_ns)
     stalls = [stall.service_ns for tick in ticks for stall in tick.stalls]
     assert [ns for (ns,) in database.execute("SELECT service_ns FROM stall ORDER BY rowid")] == stalls != []
     database.close()
@@ -193,7 +199,7 @@ def test_the_file_is_private_and_never_an_existing_one(tmp_path: Path) -> None:
         Store(tmp_path / "no" / "a.wlat", {}, durable=False)
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.2"])
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2", "1.3"])
 def test_every_version_of_the_file_stays_readable(version: str) -> None:
     with Recording(FIXTURES / f"version-{version}.wlat") as recording:
         assert recording.closed
@@ -207,11 +213,18 @@ def test_every_version_of_the_file_stays_readable(version: str) -> None:
     assert (sum(session.writes), session.stall_count) == (12_000, 0)
 
 
+def test_there_is_a_file_of_every_version_up_to_this_one() -> None:
+    assert {path.name for path in FIXTURES.glob("*.wlat")} == {f"version-{MAJOR}.{minor}.wlat" for minor in range(MINOR + 1)}
+    for path in FIXTURES.glob("*.wlat"):
+        version = read_version(path)
+        assert path.stem == f"version-{version // 1000}.{version % 1000}"
+
+
 def test_a_newer_minor_version_opens_and_a_newer_major_one_says_what_to_do(tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.wlat", scripted(5))
     database = sqlite3.connect(path)
     database.execute("ALTER TABLE frame ADD COLUMN colour")
-    database.execute("CREATE TABLE suspect (frame INTEGER)")
+    database.execute("CREATE TABLE smell (frame INTEGER)")
     for version, opens in ((1999, True), (2000, False)):
         database.execute(f"PRAGMA user_version = {version}")
         database.commit()

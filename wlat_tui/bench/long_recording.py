@@ -24,7 +24,7 @@ from wlat_tui.sessions.digests import TOTAL_EVERY, Sum, pack_digest, unpack_dige
 from wlat_tui.sessions.shapes import codec_of
 from wlat_tui.sessions.store import BLOCK_FRAMES
 
-COPIED = {"frame": "number", "stall": "frame", "mark": "frame", "digest_node": "first"}
+COPIED = {"frame": "number", "stall": "frame", "suspect": "frame", "mark": "frame", "digest_node": "first"}
 """Tables that a jump reads, and the column that numbers their frames."""
 MOMENTS = ("begin_ns", "end_ns", "wall_ns", "planned_ns", "at_ns", "from_ns", "to_ns", "first_ns", "last_ns")
 NUMBERS = ("seq", "last_seq")

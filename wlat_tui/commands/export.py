@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from wlat_tui.commands.files import FILE, binary_output, numbers, opened, shown, span_options
+from wlat_tui.commands.files import FILE, binary_output, format_of, numbers, opened, shown, span_options
 from wlat_tui.exports import BY_NAME, EXPORTERS, tables
 from wlat_tui.exports.job import Job, NotInstalled
 from wlat_tui.options import DURATION
+from wlat_tui.sessions.schema import TABLES
 
 FORMATS = "; ".join(f"{exporter.name}: {exporter.says}" for exporter in EXPORTERS)
 
@@ -29,6 +30,10 @@ def export(file: Path, form: str, table: str, every_ns: int, output: Path | None
     """Give a recording to other programs."""
     exporter = BY_NAME[form]
     with opened(file) as recording:
+        if table in TABLES and not recording.holds(table):
+            raise click.UsageError(
+                f"{file} is of format {format_of(recording)} and has no table {table}: 'wlat cut {file}' makes a copy with it"
+            )
         first, last = numbers(recording, begin, end)
         try:
             with binary_output(output, terminal=not exporter.binary) as out:

@@ -46,10 +46,15 @@ def opened(path: Path) -> Iterator[Recording]:
         raise click.UsageError(str(error)) from error
 
 
+def format_of(recording: Recording) -> str:
+    """The version of the file, as people write it."""
+    return f"{recording.version // 1000}.{recording.version % 1000}"
+
+
 def numbers(recording: Recording, begin: str | None, end: str | None) -> tuple[int, int]:
     """The frames of a span, from the first to before the second. Raises click.UsageError when there are none."""
     try:
-        first = 0 if begin is None else recording.number_at(parse_moment(begin, recording))
+        first = recording.start if begin is None else recording.number_at(parse_moment(begin, recording))
         last = len(recording) if end is None else min(len(recording), recording.number_at(parse_moment(end, recording) - 1) + 1)
     except ValueError as error:
         raise click.UsageError(str(error)) from error

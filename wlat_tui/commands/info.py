@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from wlat_tui.commands.files import FILE, opened
+from wlat_tui.commands.files import FILE, format_of, opened
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import GAPS
 from wlat_tui.units import format_bytes, format_ns
@@ -19,6 +19,7 @@ SPANS = ("wake", "service", "response")
 SUMMED = ("in_page", "new_page", "prepared", "stalls", "skipped_slots", "error_slots", "gap_ns")
 LISTED = 20
 """Marks shown; the others are counted."""
+SUSPECTS_SHOWN = 3
 
 
 def facts(recording: Recording) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def facts(recording: Recording) -> dict[str, Any]:
     sums = recording.row(f"SELECT {', '.join(f'sum({name})' for name in SUMMED)} FROM frame")
     return {
         "file": str(recording.path),
-        "format": f"{recording.version // 1000}.{recording.version % 1000}",
+        "format": format_of(recording),
         "bytes": recording.path.stat().st_size,
         "frames": len(recording),
         "begin_ns": None if span_ns is None else span_ns[0],
@@ -48,6 +49,7 @@ def facts(recording: Recording) -> dict[str, Any]:
             dict(zip(("node", "least_free_pages", "most_free_pages"), row, strict=True))
             for row in recording.rows("SELECT node, min(free), max(free) FROM node GROUP BY node")
         ],
+        "suspects": _suspects(recording),
         "marks": [
             dict(zip(("at_ns", "kind", "name", "text"), row, strict=True))
             for row in recording.rows("SELECT at_ns, kind, name, text FROM mark ORDER BY at_ns")
@@ -63,6 +65,23 @@ def _worst(recording: Recording, span: str) -> dict[str, int] | None:
         f"SELECT {column}, end_ns, wall_ns FROM frame WHERE {column} IS NOT NULL ORDER BY {column} DESC, number LIMIT 1"
     )
     return None if row is None else {"ns": row[0], "end_ns": row[1], "wall_ns": row[2]}
+
+
+def _suspects(recording: Recording) -> list[dict[str, Any]] | None:
+    """Who was seen disturbing the writes, those seen during stalls first; None: older files do not have it as a table."""
+    if not recording.holds("suspect"):
+        return None
+    rows = recording.rows(
+        "SELECT kind, what, comm, command, own, count(DISTINCT pid), sum(count), sum(spent_ns), sum(stalls > 0)"
+        " FROM suspect GROUP BY kind, what, comm, command, own ORDER BY own, sum(stalls > 0) DESC, sum(spent_ns) DESC LIMIT ?",
+        (LISTED,),
+    )
+    names = ("kind", "what", "comm", "command", "own", "processes", "count", "spent_ns", "during_stalls")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _clock(wall_ns: int | None) -> str:
@@ -103,6 +122,13 @@ def lines(known: dict[str, Any]) -> Iterator[str]:
         page = host["page_bytes"] if host else None
         free = [None if n is None or page is None else n * page for n in (node["least_free_pages"], node["most_free_pages"])]
         yield f"node {node['node']:<3}free from {format_bytes(free[0])} to {format_bytes(free[1])}"
+    for suspect in [seen for seen in known["suspects"] or () if seen["during_stalls"]][:SUSPECTS_SHOWN]:
+        spent = "" if suspect["spent_ns"] is None else f", {format_ns(suspect['spent_ns'])} in all"
+        who = suspect["command"] or suspect["comm"] or "n/a"
+        yield (
+            f"suspect {who}: {suspect['kind']} {suspect['what']} {_times(suspect['count'])}{spent},"
+            f" {_times(suspect['during_stalls'])} during a stall"
+        )
     for mark in known["marks"][:LISTED]:
         yield f"mark    +{format_ns(mark['at_ns'] - known['begin_ns'])} {mark['kind']}: {mark['text']}"
     if len(known["marks"]) > LISTED:

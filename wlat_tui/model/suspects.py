@@ -24,7 +24,7 @@ _NOBODY = (0, 1, 2, None)
 """Parents that start everything and stand for nothing: the idle task, init, kthreadd, unknown."""
 _KINDS = ("read", "write", "preempted", "hook", "fsync", "cpu", "dirtied")
 """The one that is most surely at fault when it was seen beside a stall first."""
-_COUNTED = ("dirtied", "cpu", "hook")
+COUNTED = ("dirtied", "cpu", "hook")
 """Known as sums over a second or so, or always there: that they overlap a stall says nothing."""
 HARM = {
     "slabinfo": "holds each slab cache's list_lock with interrupts off while it counts, buffer_head's too",
@@ -175,7 +175,7 @@ def _key(d: Disturbance) -> tuple[object, ...]:
 
 def _meet(record: _Record, d: Disturbance, stalls: Sequence[Write]) -> None:
     """Count the stalls among these that the disturbance overlaps; each once, and no longer than it lasted."""
-    if d.kind in _COUNTED:
+    if d.kind in COUNTED:
         return
     at = bisect_left(stalls, d.begin_ns, key=lambda stall: stall.end_ns)
     for stall in stalls[at:]:
@@ -241,7 +241,7 @@ def sentence(suspect: Suspect, stall_count: int | None = None, elapsed_ns: int |
     harm = HARM.get(suspect.what.rpartition("/")[2])
     because = f", which {harm}" if harm else ""
     of = f" of {stall_count:,}" if stall_count is not None and stall_count >= suspect.stalls else ""
-    if suspect.kind in _COUNTED:
+    if suspect.kind in COUNTED:
         cost = ""
     elif suspect.stalls:
         plural = "stall" if suspect.stalls == 1 and not of else "stalls"

@@ -1,7 +1,8 @@
 """Old detail rolled up, so that a recording can go on for ever in bounded room.
 
 Of what is older than is kept, the frames are dropped with their rows in ``frame``, ``node`` and ``zone``. Their digests stay
-(every 12 s: percentiles, worst, each node's least room), and so do stalls, marks, notices, losses, knobs and settings. Numbers
+(every 12 s: percentiles, worst, each node's least room), and so do stalls and who was at work during them, marks,
+notices, losses, knobs and settings. Numbers
 stay too: the first frame of such a recording is not number 0.
 """
 
@@ -38,6 +39,7 @@ def forget_before(db: sqlite3.Connection, at_ns: int) -> None:
         db.execute("DELETE FROM frame WHERE number < ?", (first,))
         for table in ("node", "zone"):
             db.execute(f"DELETE FROM {table} WHERE frame < ?", (first,))
+        db.execute("DELETE FROM suspect WHERE frame < ? AND coalesce(stalls, 0) = 0", (first,))
         held = db.execute(
             "SELECT max(first) FROM digest WHERE total IS NOT NULL AND first < ? AND end_ns < ?",
             (first, at_ns - DIGESTS_KEPT_NS),
@@ -45,7 +47,8 @@ def forget_before(db: sqlite3.Connection, at_ns: int) -> None:
         if held is not None:
             for table in ("digest", "digest_node", "digest_gap"):
                 db.execute(f"DELETE FROM {table} WHERE first < ?", (held,))
-            db.execute("DELETE FROM stall WHERE frame < ?", (held,))
+            for table in ("stall", "suspect"):
+                db.execute(f"DELETE FROM {table} WHERE frame < ?", (held,))
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

@@ -19,7 +19,7 @@ from wlat_tui.sessions.blocks import read_head, unpack_block
 from wlat_tui.sessions.columns import Damaged
 from wlat_tui.sessions.digests import Digester, digest_rows
 from wlat_tui.sessions.migrations import migrate
-from wlat_tui.sessions.schema import APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, TABLES, VERSION, SessionError
+from wlat_tui.sessions.schema import ADDED, APPLICATION_ID, DIGESTS, MAJOR, SECTIONS, TABLES, VERSION, SessionError
 
 _SQLITE_MAGIC = b"SQLite format 3\0"
 _HEAD_BYTES = 100
@@ -132,6 +132,10 @@ class Recording:
         """Number of frames ever recorded: the number after the last one's."""
         last = self.row("SELECT first + frames FROM block ORDER BY first DESC LIMIT 1")
         return 0 if last is None else int(last[0])
+
+    def holds(self, table: str) -> bool:
+        """Whether the file has this table of `schema.TABLES`: an older one may not."""
+        return self.row("SELECT 1 FROM sqlite_schema WHERE name = ? AND type = 'table'", (table,)) is not None
 
     def rows(self, sql: str, arguments: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a query over the tables of `schema.py`."""
@@ -329,7 +333,7 @@ def _open(path: Path, notices: list[str]) -> sqlite3.Connection:
             if has_wal:
                 notices.append(f"{wal.name} cannot be used here, so the end of the recording may be missing")
             return database
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         raise SessionError(f"{path} is damaged ({error}): 'wlat repair' saves what can be saved") from error
 
 
@@ -341,7 +345,7 @@ def _checked(place: str) -> sqlite3.Connection:
             database.execute(f"PRAGMA {pragma}")
         kinds = dict(database.execute("SELECT name, type FROM sqlite_schema WHERE sql NOT LIKE 'CREATE VIRTUAL%'"))
         for table in ("header", "block", *TABLES):
-            if kinds.get(table) != "table":
+            if kinds.get(table, None if table not in ADDED else "table") != "table":
                 # a view in a table's place could compute for ever
                 raise sqlite3.DatabaseError(f"it has no table {table}")
     except BaseException:

@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from enum import IntEnum
 
+from wlat_tui.evidence import Disturbance
 from wlat_tui.frame import Frame, KnobState, NodeSample, Settings, Span, Write, WriterTick
+from wlat_tui.model.percentiles import quantiles
+from wlat_tui.model.suspects import COUNTED
+from wlat_tui.native import Histogram
 
 Row = tuple[object, ...]
 _LARGEST = 2**63 - 1
@@ -27,7 +31,8 @@ def rows_of(number: int, frame: Frame, knobs: Mapping[str, KnobState]) -> Iterat
 
 def _raw_rows(number: int, frame: Frame, knobs: Mapping[str, KnobState]) -> Iterator[tuple[str, Row]]:
     times = (frame.begin_ns, frame.end_ns, frame.wall_ns)
-    yield "frame", (number, *times, *_tick(frame.writer), frame.writer_missing, *_classes(frame.writer))
+    tick = frame.writer
+    yield "frame", (number, *times, *_tick(tick), frame.writer_missing, *_classes(tick), *_percentiles(tick))
     for sample in frame.nodes or ():
         yield "node", (number, *_node(sample))
     for zone in frame.zones or ():
@@ -41,6 +46,8 @@ def _raw_rows(number: int, frame: Frame, knobs: Mapping[str, KnobState]) -> Iter
             yield "setting", (number, name, value)
     for write in frame.writer.stalls if frame.writer else ():
         yield "stall", (number, *_stall(write))
+    for disturbance in frame.disturbances:
+        yield "suspect", (number, *_suspect(disturbance))
     for mark in frame.marks:
         yield "mark", (number, mark.at_ns, mark.kind, mark.name, mark.before, mark.after, mark.text)
     for text in frame.notices:
@@ -70,6 +77,29 @@ def _tick(tick: WriterTick | None) -> Row:
 def _classes(tick: WriterTick | None) -> Row:
     worst = tick.worst if tick is not None else (None,) * len(Span)
     return tuple(None if write is None else int(write.write_class) for write in worst)
+
+
+def _percentiles(tick: WriterTick | None) -> Row:
+    """Of service over all classes: the median, p99, p99.9; NULL where these few writes cannot tell."""
+    histogram = Histogram()
+    try:
+        for delta in tick.histograms if tick is not None else ():
+            if delta.span is Span.SERVICE:
+                histogram.add(delta)
+    except (OSError, ValueError):  # not the engine's: the row goes without, the block keeps what came
+        return None, None, None
+    worst = None if tick is None else tick.worst[Span.SERVICE]
+    known = quantiles(histogram, None if worst is None else worst.service_ns)
+    return (None, None, None) if known is None else (known.p50_ns, known.p99_ns, known.p999_ns)
+
+
+def _suspect(seen: Disturbance) -> Row:
+    by = seen.by
+    return (
+        *(seen.begin_ns, seen.end_ns, seen.kind, seen.what),
+        *(by.pid, by.comm, by.command, by.container, by.parent_pid, by.parent),
+        *(seen.count, seen.spent_ns, seen.own, None if seen.kind in COUNTED else 0),
+    )
 
 
 def _node(sample: NodeSample) -> Row:

@@ -12,12 +12,14 @@ it"; counts above 2**63 - 1 are NULL too, as SQLite has no larger whole numbers.
 | table   | one row per                                                                                                  |
 | header  | fact about the file: value is JSON                                                                           |
 | block   | some seconds: frames first .. first + frames - 1. carried: JSON, section -> last frame before that has it     |
-| frame   | tick: the worst write by span, writes finished by class, slots, gap in ns, stalls, reports lost               |
+| frame   | tick: the worst write by span, percentiles of service, writes by class, slots, gap in ns, stalls, reports lost     |
 | node    | node and second: pages                                                                                       |
 | zone    | zone, each time zoneinfo was read: pages; min/low/high include boost                                         |
 | knob    | kernel setting, each time it changed: the kernel's text                                                      |
 | setting | setting of the writer, each time any was asked for                                                           |
 | stall   | stall that the engine described singly; frame.stalls counts all                                               |
+| suspect | thing another process did to what the write path needs: begin_ns to end_ns enclose it. kind and what as in    |
+|         | `wlat_tui.evidence.Disturbance` (a file read); stalls: how many it overlapped, NULL where that means nothing |
 | mark    | thing done: a toggle, a foreign change, a note                                                               |
 | notice  | sentence for the user                                                                                        |
 | loss    | kind of thing dropped in a tick                                                                              |
@@ -33,7 +35,7 @@ smallest free and headroom pages), one per stretch without reports in **digest_g
 from __future__ import annotations
 
 APPLICATION_ID = 0x776C6174
-MAJOR, MINOR = 1, 2
+MAJOR, MINOR = 1, 3
 VERSION = 1000 * MAJOR + MINOR
 
 GAPS = """
@@ -61,7 +63,8 @@ CREATE TABLE frame (
     worst_wake_ns INTEGER, worst_service_ns INTEGER, worst_response_ns INTEGER,
     in_page INTEGER, new_page INTEGER, prepared INTEGER,
     skipped_slots INTEGER, error_slots INTEGER, gap_ns INTEGER, stalls INTEGER, missing TEXT,
-    worst_wake_class INTEGER, worst_service_class INTEGER, worst_response_class INTEGER);
+    worst_wake_class INTEGER, worst_service_class INTEGER, worst_response_class INTEGER,
+    p50_service_ns INTEGER, p99_service_ns INTEGER, p999_service_ns INTEGER);
 CREATE TABLE node (
     frame INTEGER, node INTEGER, free INTEGER, file INTEGER, anon INTEGER, slab INTEGER, dirty INTEGER, writeback INTEGER,
     kswapd TEXT, PRIMARY KEY (frame, node)) WITHOUT ROWID;
@@ -75,6 +78,10 @@ CREATE TABLE stall (
     wake_ns INTEGER, service_ns INTEGER, response_ns INTEGER,
     class TEXT, cpu INTEGER, backlog INTEGER, segment INTEGER, "offset" INTEGER);
 CREATE INDEX stall_frame ON stall (frame);
+CREATE TABLE suspect (
+    frame INTEGER, begin_ns INTEGER, end_ns INTEGER, kind TEXT, what TEXT,
+    pid INTEGER, comm TEXT, command TEXT, container TEXT, parent_pid INTEGER, parent TEXT,
+    count INTEGER, spent_ns INTEGER, own INTEGER, stalls INTEGER);
 CREATE TABLE mark (frame INTEGER, at_ns INTEGER, kind TEXT, name TEXT, before TEXT, after TEXT, text TEXT);
 CREATE TABLE notice (frame INTEGER, text TEXT);
 CREATE TABLE loss (frame INTEGER, name TEXT, count INTEGER);
@@ -82,8 +89,10 @@ CREATE TABLE host (frame INTEGER, value TEXT);
 CREATE VIEW gap AS {GAPS};
 {DIGESTS}"""
 
-TABLES = ("frame", "node", "zone", "knob", "setting", "stall", "mark", "notice", "loss", "host")
+TABLES = ("frame", "node", "zone", "knob", "setting", "stall", "suspect", "mark", "notice", "loss", "host")
 """What can be exported as it stands."""
+ADDED = {"suspect": 1003}
+"""Tables that files of an earlier version do not have."""
 SECTIONS = ("host", "settings", "nodes", "zones", "vmstat", "pressure", "knobs", "cost", "tracer", "watches", "cpu_times")
 """Parts of a frame that hold until the next frame that has them."""
 

@@ -14,6 +14,7 @@ from wlat_tui.frame import Frame, KnobState
 from wlat_tui.sessions.blocks import pack_block
 from wlat_tui.sessions.digests import TOTAL_EVERY, Digester, digest_rows
 from wlat_tui.sessions.keeping import forget_before
+from wlat_tui.sessions.overlaps import count_overlaps
 from wlat_tui.sessions.rows import Row, rows_of
 from wlat_tui.sessions.schema import APPLICATION_ID, SCHEMA, SECTIONS, VERSION, SessionError
 
@@ -112,8 +113,11 @@ class Store:
         whole = len(together) >= BLOCK_FRAMES
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            (suspects,) = self._db.execute("SELECT coalesce(max(rowid), 0) FROM suspect").fetchone()
             for table, values in rows.items():
                 self._db.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(values[0]))})", values)
+            if "suspect" in rows or "stall" in rows:
+                count_overlaps(self._db, self.frames, suspects)
             if whole:
                 self._finish_block(first, together)
             elif self.path is not None:
