@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from wlat_tui import __version__
+from wlat_tui.commands.flight import FlightFiles
 from wlat_tui.commands.live import choose_source, read_settings
 from wlat_tui.commands.stopping import until_stopped
 from wlat_tui.followers import Follower, first_reason
@@ -22,6 +23,7 @@ from wlat_tui.followers.stop_after import caught
 from wlat_tui.frame import Frame, Span
 from wlat_tui.model.session import Session
 from wlat_tui.options import DURATION, SIZE, followers_for, source_options, stall_options
+from wlat_tui.sessions.flight import FlightWatch
 from wlat_tui.sessions.names import default_path
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.schema import SessionError
@@ -47,6 +49,62 @@ class Limits:
         if self.above_ns is not None and worst is not None and worst.response_ns > self.above_ns:
             return f"a write took {format_ns(worst.response_ns)}"
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept of the run and where, as the command line asks for it."""
+
+    output: Path | None
+    exact: bool
+    keep_ns: int | None
+    most_bytes: int | None
+    flight_ns: int | None
+    flight_above_ns: int | None
+
+    @property
+    def piped(self) -> bool:
+        return str(self.output) == "-"
+
+    def check(self) -> None:
+        """Raises click.UsageError for what does not go together."""
+        if self.piped and sys.stdout.isatty():
+            raise click.UsageError("a recording is not for a terminal: name a file with -o, or pipe it to 'wlat replay -'")
+        if self.flight_ns is None:
+            if self.flight_above_ns is not None:
+                raise click.UsageError("--flight-above needs --flight TIME: how much is kept in memory and written out")
+            if self.piped and (self.keep_ns or self.most_bytes):
+                raise click.UsageError("--keep and --max-size are for files: what went through a pipe cannot be rolled up")
+            return
+        if self.flight_ns <= 0:
+            raise click.UsageError("--flight 0s would keep nothing: name a time such as 10m")
+        if self.keep_ns is not None or self.most_bytes is not None:
+            raise click.UsageError("--flight says itself how much is kept: leave --keep and --max-size out")
+        if self.output is not None and not self.output.is_dir():
+            raise click.UsageError(f"with --flight, -o names the directory for the files, and {self.output} is none")
+
+    def recorder(self, options: Mapping[str, Any], source: Source) -> Recorder:
+        """Raises click.UsageError when the file cannot be made."""
+        header = facts(options, source)
+        if self.flight_ns is not None:
+            _tell(f"keeping the last {format_ns(self.flight_ns)} in memory; 'kill -USR1 {os.getpid()}' writes them to a file")
+            return Recorder(None, header, durable=False, exact=self.exact, keep_ns=self.flight_ns)
+        if self.piped:
+            return Recorder(None, header, durable=False, exact=self.exact, pipe=sys.stdout.fileno())
+        path = self.output or default_path()
+        try:
+            durable = options["demo"] or os.stat(path.absolute().parent).st_dev != os.stat(options["directory"]).st_dev
+            if not durable:
+                click.echo(
+                    f"{path} is on the filesystem being measured: it is not synced to the disk every second, so a power cut may"
+                    " take its last minute (a crash of wlat does not)",
+                    err=True,
+                )
+            header["durable"] = durable
+            return Recorder(path, header, durable=durable, exact=self.exact, keep_ns=self.keep_ns, most_bytes=self.most_bytes)
+        except (SessionError, OSError) as error:
+            text = str(error) if isinstance(error, SessionError) else f"{path} cannot be made: {error.strerror}"
+            raise click.UsageError(text) from error
 
 
 @dataclass(slots=True)
@@ -92,28 +150,41 @@ def _columns() -> int:
         return 80
 
 
-async def run(source: Source, recorder: Recorder, limits: Limits, followers: tuple[Follower, ...] = ()) -> tuple[Session, str]:
-    """Record until a limit, a signal or the source's end; the source is closed then. Returns the session and why it ended."""
-    session = Session()
-    progress = Progress(limits, recorder)
-
-    async def leave() -> None:
-        progress.end()
-        await asyncio.gather(source.close(), *(follower.close() for follower in followers))
-
-    return session, await until_stopped(_record(source, recorder, limits, session, progress, followers), leave)
-
-
-async def _record(
+async def run(
     source: Source,
     recorder: Recorder,
     limits: Limits,
-    session: Session,
-    progress: Progress,
-    followers: tuple[Follower, ...],
+    followers: tuple[Follower, ...] = (),
+    flight: FlightFiles | None = None,
+) -> tuple[Session, str]:
+    """Record until a limit, a signal or the source's end; the source is closed then. Returns the session and why it ended."""
+    session = Session()
+    progress = Progress(limits, recorder)
+    if flight is not None:
+        flight.listen()
+
+    async def frames() -> AsyncIterator[Frame]:
+        async for frame in source.frames():
+            recorder.take(frame)
+            if recorder.abandoned:
+                return
+            if flight is not None:
+                flight.take(frame)
+            yield frame
+
+    async def leave() -> None:
+        progress.end()
+        closing = [source.close(), *(follower.close() for follower in followers)]
+        await asyncio.gather(*closing, *([flight.close()] if flight is not None else []))
+
+    why = await until_stopped(_follow(frames(), limits, session, progress, followers), leave)
+    return session, "nobody reads it any more" if recorder.abandoned else why
+
+
+async def _follow(
+    frames: AsyncIterator[Frame], limits: Limits, session: Session, progress: Progress, followers: tuple[Follower, ...]
 ) -> str:
-    async for frame in source.frames():
-        recorder.take(frame)
+    async for frame in frames:
         session.fold(frame)
         progress.show(session, frame)
         followed = first_reason(followers, session)
@@ -134,9 +205,10 @@ def facts(options: Mapping[str, Any], source: Source) -> dict[str, object]:
     }
 
 
-def summary(session: Session, recorder: Recorder, why: str) -> list[str]:
+def summary(session: Session, recorder: Recorder, why: str, flight: FlightFiles | None = None) -> list[str]:
     """What was recorded, in a few lines."""
-    lines = [f"{recorder.path}: {format_ns(session.elapsed_ns)}, {recorder.frames} frames; {why}"]
+    place = recorder.path or ("stdout" if flight is None else "flight recorder")
+    lines = [f"{place}: {format_ns(session.elapsed_ns)}, {recorder.frames} frames; {why}"]
     for span in (Span.SERVICE, Span.RESPONSE):
         if (figures := session.whole(span)) is not None:
             worst = session.worst_ever(span)
@@ -149,7 +221,11 @@ def summary(session: Session, recorder: Recorder, why: str) -> list[str]:
             lines.append(f"  {span.name.lower():<9}{'  '.join(parts)}  worst {format_ns(most_ns)}  ({figures.count:,} writes)")
     lost = "".join(f", {count} {name}" for name, count in session.losses.items())
     stalls = caught(session)
-    return [*lines, f"  {stalls[0]}{lost}", *(f"  {line}" for line in stalls[1:])]
+    lines += [f"  {stalls[0]}{lost}", *(f"  {line}" for line in stalls[1:])]
+    files = [recorder.path] if recorder.path is not None else flight.written if flight is not None else []
+    if flight is not None and not files:
+        lines.append("  nothing was written to a file: no write was slow enough, and nobody asked")
+    return [*lines, *(f"  {format_bytes(path.stat().st_size)} in {path}" for path in files)]
 
 
 def _tell(text: str) -> None:
@@ -159,7 +235,11 @@ def _tell(text: str) -> None:
 @click.command()
 @click.option("--for", "time_ns", type=DURATION, default=None, metavar="TIME", help="Stop after this time, such as 10m.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default=None, help="The file; by default named by host and time."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="The file, by default named by host and time; '-': a pipe; with --flight, the directory for the files.",
 )
 @click.option(
     "--stop-above", "above_ns", type=DURATION, default=None, metavar="TIME", help="Stop after a write slower than this."
@@ -185,41 +265,44 @@ def _tell(text: str) -> None:
     help="Keep every histogram as it came, in three times the room; by default they are exact around stalls and in the "
     "slowest 1 %, else within 1.6 %.",
 )
+@click.option(
+    "--flight",
+    "flight_ns",
+    type=DURATION,
+    default=None,
+    metavar="TIME",
+    help="Keep the last TIME in memory only; write it to a file after a slow write (--flight-above) and on SIGUSR1.",
+)
+@click.option(
+    "--flight-above", "flight_above_ns", type=DURATION, default=None, metavar="TIME", help="A write slower than this is slow."
+)
 @stall_options
 @source_options
-def record(output: Path | None, exact: bool, keep_ns: int | None, most_bytes: int | None, **options: Any) -> None:
-    """Measure without a screen, into a file.
+def record(**options: Any) -> None:
+    """Measure without a screen, into a file; '-o -' into a pipe, for 'wlat replay -' on another host.
 
     Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one. It runs under nohup, and as a
     systemd service: Type=exec, ExecStart=wlat record --dir /srv/log --keep 48h -o /var/lib/wlat/%H-%v.wlat, KillSignal=SIGTERM.
     """
+    kept = Kept(*(options.pop(name) for name in ("output", "exact", "keep_ns", "most_bytes", "flight_ns", "flight_above_ns")))
+    kept.check()
     limits = Limits(options.pop("time_ns"), options.pop("above_ns"))
     followers = followers_for(options, _tell)
     source = choose_source(options, read_settings(options))
-    path = output or default_path()
-    try:
-        durable = options["demo"] or os.stat(path.absolute().parent).st_dev != os.stat(options["directory"]).st_dev
-        if not durable:
-            click.echo(
-                f"{path} is on the filesystem being measured: it is not synced to the disk every second, so a power cut may"
-                " take its last minute (a crash of wlat does not)",
-                err=True,
-            )
-        header = {**facts(options, source), "durable": durable}
-        recorder = Recorder(path, header, durable=durable, exact=exact, keep_ns=keep_ns, most_bytes=most_bytes)
-    except (SessionError, OSError) as error:
-        text = str(error) if isinstance(error, SessionError) else f"{path} cannot be made: {error.strerror}"
-        raise click.UsageError(text) from error
+    recorder, flight = kept.recorder(options, source), None
+    if kept.flight_ns is not None:
+        flight = FlightFiles(recorder, kept.output or Path(), FlightWatch(kept.flight_above_ns), _tell)
     why = "wlat failed"
     try:
-        session, why = asyncio.run(run(source, recorder, limits, followers))
+        session, why = asyncio.run(run(source, recorder, limits, followers, flight))
     finally:
-        kept = recorder.close(why)
-    for line in summary(session, recorder, why):
-        click.echo(line)
-    click.echo(f"  {format_bytes(path.stat().st_size)} in {path}")
+        said = recorder.close(why)
+    for line in summary(session, recorder, why, flight):
+        click.echo(line, err=kept.piped)
     if recorder.lost:
         click.echo(f"{recorder.lost} frames could not be recorded", err=True)
-    for sentence in (kept, source.farewell):
+    for sentence in (said, source.farewell):
         if sentence is not None:
             raise click.ClickException(sentence)
+    if flight is not None and flight.failed:
+        raise click.ClickException(f"{flight.failed} of {flight.failed + len(flight.written)} files could not be written")

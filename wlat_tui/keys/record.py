@@ -13,18 +13,17 @@ from typing import Any
 from textual.app import App
 from textual.binding import Binding
 
-from wlat_tui.frame import Frame, Mark, Span
+from wlat_tui.frame import Frame, Mark
 from wlat_tui.model.session import Session
 from wlat_tui.screens.ask import AskDialog
+from wlat_tui.sessions.flight import FlightWatch
 from wlat_tui.sessions.names import default_path
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.schema import SECTIONS, SessionError
 from wlat_tui.sources import Source
-from wlat_tui.units import format_bytes, format_ns
+from wlat_tui.units import format_bytes
 
 NOTE_CHARACTERS = 200
-AFTERMATH_NS = 5_000_000_000
-"""From a stall to the writing out of the minutes before it."""
 CLOSE_S = 8.0
 """The disk may take so long at the end; the file opens in any case."""
 
@@ -76,8 +75,7 @@ class RecordKeys(App[int]):
         self._sections: dict[str, Any] = {}
         self._said: str | None = None
         self._begins = True
-        self._flight_due_ns: int | None = None
-        self._flight_reason = ""
+        self._flight = FlightWatch(None if keeping is None else keeping.flight_above_ns)
         if keeping is None:
             return
         if keeping.past_ns:
@@ -95,7 +93,8 @@ class RecordKeys(App[int]):
         if self.recorder is not None:
             self.recorder.take(self._whole(frame) if self._begins else frame)
             self._begins = False
-        self._watch_for_flight(frame)
+        if (reason := self._flight.due(frame)) is not None:
+            self.run_worker(self._write_out(reason), group="recording")
         if self.recorder is not None and self.recorder.problem != self._said:
             self._said = self.recorder.problem
             self.notify(self._said or "Recording goes on", severity="warning", timeout=10, markup=False)
@@ -191,16 +190,3 @@ class RecordKeys(App[int]):
             self.notify(f"The last minutes could not be written: {error}", severity="error", timeout=10, markup=False)
             return
         self.notify(f"The last minutes are in {path} ({reason})", timeout=10, markup=False)
-
-    def _watch_for_flight(self, frame: Frame) -> None:
-        """A little after the stall, so that what followed is in the file too; one file for several in a row."""
-        above_ns, tick = None if self.keeping is None else self.keeping.flight_above_ns, frame.writer
-        if above_ns is None:
-            return
-        worst = tick.worst[Span.SERVICE] if tick is not None else None
-        if worst is not None and worst.service_ns > above_ns and self._flight_due_ns is None:
-            self._flight_due_ns = frame.end_ns + AFTERMATH_NS
-            self._flight_reason = f"a write took {format_ns(worst.service_ns)}"
-        if self._flight_due_ns is not None and frame.end_ns >= self._flight_due_ns:
-            self._flight_due_ns = None
-            self.run_worker(self._write_out(self._flight_reason), group="recording")

@@ -88,7 +88,7 @@ class TransportKeys(App[int]):
         self.player = self.source if isinstance(self.source, ReplaySource) else None
         self._refining = None
         self._overview: tuple[object, tuple[Cell, ...]] = (None, ())
-        self._stall_total = 0
+        self._stall_total = self._stalls_counted = 0
         self.past = None
         if self.player is not None:
             self._count_stalls(self.player.recording)
@@ -100,10 +100,15 @@ class TransportKeys(App[int]):
         by = None if self.player is None else self.player.recording.facts.get("wlat", __version__)
         return "" if by == __version__ or by is None else f"older causes as wlat {by} named them"
 
-    def _count_stalls(self, recording: Recording) -> None:
-        counted = recording.row("SELECT sum(stalls) FROM frame")
-        before = recording.start and session_at(recording, recording.start).stall_count
-        self._stall_total = int(counted[0] or 0) + before if counted else before
+    def _count_stalls(self, recording: Recording, since: int = 0) -> None:
+        """Of the whole recording; *since*: those before this frame are counted already."""
+        if since == 0:
+            self._stall_total = recording.start and session_at(recording, recording.start).stall_count
+        end = len(recording)
+        if since < end:
+            (more,) = recording.row("SELECT sum(stalls) FROM frame WHERE number >= ? AND number < ?", (since, end)) or (0,)
+            self._stall_total += int(more or 0)
+        self._stalls_counted = end
 
     def start_transport(self) -> None:
         """Call once, when the screen is there: shows the first moment, also of a recording that begins paused."""
@@ -176,7 +181,10 @@ class TransportKeys(App[int]):
         if player is None or span_ns is None:
             self.transport.place = None
             return
+        self._count_stalls(player.recording, since=self._stalls_counted)
         state = "at the end" if player.ended else "paused" if player.paused else "playing"
+        if state == "playing" and player.number >= len(player.recording):
+            state = "waiting for more"
         self.transport.place = Place(
             *span_ns, state, player.speed, self._stall_total, self._track(player.recording), self._note
         )

@@ -26,7 +26,7 @@ class Place:
     end_ns: int
     """Of what can be gone to."""
     state: str
-    """"playing", "paused" or "at the end"."""
+    """"playing", "paused", "at the end" or, of a stream, "waiting for more"."""
     speed: float
     stalls: int
     """In all of it."""

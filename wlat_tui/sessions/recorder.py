@@ -13,6 +13,7 @@ from pathlib import Path
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sessions.store import Store
+from wlat_tui.sessions.stream import StreamStore
 from wlat_tui.sessions.thrift import Thrift
 
 APPEND_EVERY_S = 1.0
@@ -22,6 +23,7 @@ QUEUE_FRAMES = 600
 LOSS = "unrecorded_frames"
 LEAST_BYTES = 1 << 20
 """Allowed by ``most_bytes``: a minute and what never goes."""
+SAVE_WAITS_S = 5.0
 ROLL_UP_EVERY_NS = 30_000_000_000
 
 
@@ -33,6 +35,7 @@ class Recorder:
         keep_ns: older frames are rolled up (`keeping.py`); None: never.
         most_bytes: the same as soon as the file is larger; None: never.
         exact: record everything as it came; else as `thrift.py` says, in about a third of the room.
+        pipe: write a stream (`stream.py`) into this descriptor instead of a file; nothing else but *exact* counts then.
 
     Raises:
         SessionError: the file cannot be made.
@@ -47,13 +50,17 @@ class Recorder:
         exact: bool = False,
         keep_ns: int | None = None,
         most_bytes: int | None = None,
+        pipe: int | None = None,
     ) -> None:
         self.path = path
+        self._place = str(path) if path is not None else "memory" if pipe is None else "stdout"
         self.problem: str | None = None
         """Why nothing is being written just now (one sentence); None when all is well."""
         self.lost = 0
         """Frames that could not be kept, since the start."""
-        self._untold = 0
+        self.abandoned = False
+        """Whoever read the pipe is gone: nothing more can be recorded."""
+        self._untold = self._taken = 0
         self._keep_ns, self._most_bytes = keep_ns, most_bytes
         self._rolled_up_ns = 0
         self._now_ns = 0
@@ -62,7 +69,12 @@ class Recorder:
         coarsen = None if self._thrift is None else self._thrift.coarsened
         if most_bytes is not None and most_bytes < LEAST_BYTES:
             raise SessionError(f"a recording of at most {most_bytes:,} bytes is not possible: allow {LEAST_BYTES:,} or more")
-        self._store = Store(path, {**facts, "compact": not exact}, durable=durable, coarsen=coarsen)
+        self._file: Store | None = None
+        self._store: Store | StreamStore
+        if pipe is None:
+            self._store = self._file = Store(path, {**facts, "compact": not exact}, durable=durable, coarsen=coarsen)
+        else:
+            self._store = StreamStore(pipe, coarsen)
         self._queue: queue.Queue[Frame] = queue.Queue(QUEUE_FRAMES)
         self._closing = threading.Event()
         self._defect: BaseException | None = None
@@ -97,6 +109,7 @@ class Recorder:
             self.lost += 1
         else:
             self._untold = 0
+            self._taken += 1
 
     def close(self, reason: str) -> str | None:
         """Write what is left and end. Waits for the disk.
@@ -110,7 +123,7 @@ class Recorder:
         self._closing.set()
         self._thread.join()
         ended = {"ended": {"wall_ns": time.time_ns(), "reason": reason, "lost_frames": self.lost}}
-        kept = self._store.close(ended)
+        kept = None if self.abandoned else self._store.close(ended)
         if self._defect is not None:
             raise self._defect
         if self.problem is not None:
@@ -120,6 +133,8 @@ class Recorder:
     def _run(self) -> None:
         try:
             self._record()
+        except BrokenPipeError:
+            self.abandoned = True
         except BaseException as error:  # raised again where frames are brought: a dead thread must not look like a quiet one
             self._defect = error
 
@@ -136,7 +151,7 @@ class Recorder:
                     self._now_ns = batch[-1].end_ns if batch else self._now_ns
                     self._roll_up()
             except sqlite3.Error as error:
-                self.problem = f"recording to {self.path or 'memory'} is paused: {error}"
+                self.problem = f"recording to {self._place} is paused: {error}"
                 batch = batch[self._store.frames - before :]
             else:
                 batch, self.problem = self._drain() if closing else [], None
@@ -146,34 +161,39 @@ class Recorder:
 
     def _roll_up(self) -> None:
         """Once in a while: what is dropped goes by whole blocks."""
-        if self._now_ns - self._rolled_up_ns < ROLL_UP_EVERY_NS:
+        if self._file is None or self._now_ns - self._rolled_up_ns < ROLL_UP_EVERY_NS:
             return
         self._rolled_up_ns = self._now_ns
         if self._keep_ns is not None:
-            self._store.forget_before(self._now_ns - self._keep_ns)
-        if self._most_bytes is not None and (used := self._store.used_bytes) > self._most_bytes:
-            begin_ns = self._store.begin_ns
+            self._file.forget_before(self._now_ns - self._keep_ns)
+        if self._most_bytes is not None and (used := self._file.used_bytes) > self._most_bytes:
+            begin_ns = self._file.begin_ns
             if begin_ns is not None:  # a tenth more than what is too much, so that it does not come back at once
                 share = min(0.9, 1.1 - self._most_bytes / used)
-                self._store.forget_before(begin_ns + round((self._now_ns - begin_ns) * share))
+                self._file.forget_before(begin_ns + round((self._now_ns - begin_ns) * share))
 
     def copy(self) -> sqlite3.Connection:
         """What is recorded so far, in memory, for any thread. Waits for an append to end. Raises sqlite3.Error."""
+        assert self._file is not None
         with self._using:
             other = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            self._store.copy_to(other)
+            self._file.copy_to(other)
             return other
 
     def save(self, path: Path, reason: str) -> None:
-        """What is recorded so far, as a closed file that did not exist.
+        """What was taken so far, as a closed file that did not exist. Waits for frames on their way.
 
         Raises:
             SessionError: it cannot be made.
             sqlite3.Error: it cannot be written; it is removed then.
         """
+        assert self._file is not None
+        wanted, until = self._taken, time.monotonic() + SAVE_WAITS_S
+        while self._store.frames < wanted and time.monotonic() < until:
+            time.sleep(0.05)
         with self._using:
             facts = {"ended": {"wall_ns": time.time_ns(), "reason": reason, "lost_frames": self.lost}}
-            self._store.save(path, {**facts, "frames": self._store.frames})
+            self._file.save(path, {**facts, "frames": self._file.frames})
 
     def _drain(self) -> list[Frame]:
         frames: list[Frame] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.recording import Recording
@@ -12,6 +13,10 @@ from wlat_tui.sources import Outcome, Request
 
 LONGEST_WAIT_S = 2.0
 """A hole in the recording (suspend, stopped recorder) is not waited for any longer than this."""
+
+
+GROWTH_S = 0.1
+"""How often to look for more."""
 
 
 class ReplaySource:
@@ -23,6 +28,7 @@ class ReplaySource:
         recording: closed with the source.
         speed: times real time; ``math.inf``: as fast as frames are taken.
         stay_open: at the end, wait for a seek until closed.
+        growing: whether more frames may still be added to the recording; then its end is no end.
 
     Raises:
         ValueError: speed not above 0.
@@ -31,11 +37,19 @@ class ReplaySource:
     read_only: str | None = "this is a recording: nothing can be changed in it"
     farewell: str | None = None
 
-    def __init__(self, recording: Recording, speed: float = 1.0, *, stay_open: bool = False) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        speed: float = 1.0,
+        *,
+        stay_open: bool = False,
+        growing: Callable[[], bool] = lambda: False,
+    ) -> None:
         demo = " of the demo" if "demo" in str(recording.facts.get("source", "")) else ""
         self.description = f"replay of {recording.path.name}{demo}"
         self.recording = recording
         self._stay_open = stay_open
+        self._growing = growing
         self._number = 0
         self._closed = False
         self._paused = False
@@ -63,7 +77,12 @@ class ReplaySource:
     @property
     def ended(self) -> bool:
         """No frame follows."""
-        return self._number >= len(self.recording)
+        return not self.growing and self._number >= len(self.recording)
+
+    @property
+    def growing(self) -> bool:
+        """More frames may still be added."""
+        return self._growing()
 
     @property
     def number(self) -> int:
@@ -99,11 +118,15 @@ class ReplaySource:
                 coming = self.recording.frames(number)
             frame = next(coming, None)
             if frame is None:
-                if not self._stay_open:
-                    return
+                growing = self.growing  # asked before looking once more: what came last must not be missed
                 coming = None
+                if number < len(self.recording):
+                    continue
+                if not (self._stay_open or growing):
+                    return
                 self._moved.clear()
-                await self._moved.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._moved.wait(), GROWTH_S if growing else None)
                 continue
             if not await self._due(frame, played_ns, number):
                 coming = None
