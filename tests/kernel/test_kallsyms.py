@@ -9,9 +9,11 @@ from wlat_tui.kernel.kallsyms import Kallsyms, read_kallsyms
 
 TEXT = b"""ffffffff81000000 T _stext
 ffffffff81000000 t also_here
+ffffffff810000f0 t __pfx_alloc_buffer_head
 ffffffff81000100 t alloc_buffer_head
 ffffffff81000200 T get_page_from_freelist
 ffffffff82000000 D slab_mutex
+ffffffff82000020 r a_constant
 ffffffff82000040 b tasklist_lock
 ffffffffc0000000 t xfs_file_write_iter\t[xfs]
 nonsense
@@ -34,6 +36,12 @@ def test_of_several_names_for_an_address_the_global_one_is_told_else_the_first_w
         assert [symbols.function(address) for address in (8, 0x10, 0x1F)] == ["weak", "known", "known"]
         assert symbols.function(0x20) == ("third" if order.index(0) < order.index(4) else "fourth")
         assert list(symbols.addresses()) == [8, 0x10, 0x20]
+
+
+def test_padding_and_constants_take_no_room_and_name_nothing() -> None:
+    symbols = Kallsyms(TEXT.splitlines())
+    assert symbols.function(0xFFFFFFFF810000FF) == "_stext"
+    assert symbols.variable(0xFFFFFFFF82000028) == "slab_mutex+0x28"
 
 
 def test_what_no_symbol_is_near_to_stays_an_address() -> None:

@@ -12,12 +12,15 @@ from typing import Any
 
 import click
 
-import wlat_tui.without_tls  # noqa: F401
+from wlat_tui.absent import absent
 from wlat_tui.frame import Mode, Policy, Prewarm, Settings
 from wlat_tui.kernel.cpulist import parse_cpulist
 from wlat_tui.options import followers_for
 from wlat_tui.sources import Source
 from wlat_tui.units import format_ns
+
+with absent("ssl"):  # nothing here speaks TLS, and OpenSSL is large
+    import asyncio  # noqa: F401
 
 
 def parse_policy(text: str) -> tuple[Policy, tuple[int, ...]]:

@@ -12,7 +12,10 @@ from wlat_tui.kernel import ROOT
 
 _BLOCK_BYTES = 1 << 18
 """Parsed at a time, so that another thread of this process waits a few milliseconds at most."""
-_CODE, _DATA = frozenset("tTwW"), frozenset("bBdDrRvV")
+_CODE, _DATA = frozenset("tTwW"), frozenset("bBdDvV")
+"""What can run, and what can be written and so can be a lock; the rest (r, R: constants) is never asked for."""
+_PADDING = b"__pfx_"
+"""The unused bytes before every function have a name of their own since 6.2: half of all symbols (scripts/kallsyms.c)."""
 _FARTHEST_BYTES = 1 << 20
 """No function is longer; an address farther behind the last symbol belongs to something that has none."""
 
@@ -30,8 +33,9 @@ class Symbols:
 
     def __init__(self) -> None:
         self.addresses = array("Q")
-        self._begins, self._ends = array("I"), array("I")
-        self._names = bytearray()
+        self._begins = array("I")
+        """Where the name of each begins in ``_names``; one more where the last one ends."""
+        self._names: bytes | bytearray = bytearray()
         self._known = bytearray()
         self._told: dict[int, str] = {}
         """Names asked for, once each: a stall has hundreds of them, always of the same few functions."""
@@ -41,22 +45,25 @@ class Symbols:
         self.addresses.append(address)
         self._begins.append(len(self._names))
         self._names += name
-        self._ends.append(len(self._names))
         self._known.append(well_known)
 
     def sort(self) -> None:
         """By address; of several names for one the well-known one stays (the last of them), else the first."""
-        found, self.addresses = self.addresses, array("Q")
-        begins, self._begins = self._begins, array("I")
-        ends, self._ends = self._ends, array("I")
-        for i in sorted(range(len(found)), key=found.__getitem__):
-            if self.addresses and self.addresses[-1] == found[i]:
-                if self._known[i]:
-                    self._begins[-1], self._ends[-1] = begins[i], ends[i]
-                continue
-            self.addresses.append(found[i])
-            self._begins.append(begins[i])
-            self._ends.append(ends[i])
+        self._begins.append(len(self._names))
+        chosen = array("I")
+        for i in sorted(range(len(self.addresses)), key=self.addresses.__getitem__):
+            if not chosen or self.addresses[chosen[-1]] != self.addresses[i]:
+                chosen.append(i)
+            elif self._known[i]:
+                chosen[-1] = i
+        names, begins = bytearray(), array("I")
+        for i in chosen:
+            begins.append(len(names))
+            names += self._names[self._begins[i] : self._begins[i + 1]]
+        begins.append(len(names))
+        # copies of exactly their size: what grows has room to spare
+        self.addresses = array("Q", [self.addresses[i] for i in chosen])
+        self._begins, self._names = array("I", begins), bytes(names)
         self._known.clear()
 
     def __len__(self) -> int:
@@ -68,7 +75,7 @@ class Symbols:
         if at < 0 or address - self.addresses[at] > _FARTHEST_BYTES:
             return None
         if (name := self._told.get(at)) is None:
-            name = self._told[at] = self._names[self._begins[at] : self._ends[at]].decode("utf-8", "replace")
+            name = self._told[at] = self._names[self._begins[at] : self._begins[at + 1]].decode("utf-8", "replace")
         return name, address - self.addresses[at]
 
 
@@ -83,7 +90,7 @@ class Kallsyms:
                 address, kind, name = int(words[0], 16), words[1].decode("ascii"), words[2]
             except (ValueError, IndexError):
                 continue
-            if address and kind in _CODE:
+            if address and kind in _CODE and not name.startswith(_PADDING):
                 # of several names for one address the global one is the one people know
                 self._code.add(address, name, kind in "TW")
             elif address and kind in _DATA:

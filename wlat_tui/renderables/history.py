@@ -1,6 +1,6 @@
 """The chart the story is told with: worst latency above, headroom of every node below, on one time axis. Drawn with plotext.
 
-plotext costs 160 ms to import and a few ms per plot, so it is imported at the first drawing (after the first screen) and gets
+plotext costs 80 ms to import and a few ms per plot, so it is imported at the first drawing (after the first screen) and gets
 one minimum and maximum per column, never raw points.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from wlat_tui.absent import absent
 from wlat_tui.causes import Family
 from wlat_tui.model.series import Column, MemoryColumn
 from wlat_tui.renderables.causes import FAMILY_MARKS, families_in
@@ -236,8 +237,9 @@ def _role_of(codes: str) -> Role:
 
 @cache
 def plotting() -> Any:
-    """The library, imported at the first drawing."""
-    import plotext
+    """The library, imported at the first drawing, without its manual, its tests and OpenSSL: half of its time and room."""
+    with absent("_hashlib", empty=("plotext._doc.doc", "plotext._tests.run")):
+        import plotext
 
     plotext.terminal.limit(False, False)  # our size counts, not the terminal's that plotext finds
     return plotext
