@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from wlat_tui.evidence import TraceLevel
+from wlat_tui.evidence import StallTrace, TraceLevel
 from wlat_tui.frame import Frame, Prewarm, Settings, Span, WriteClass
 from wlat_tui.mitigations import knobs
 from wlat_tui.model.session import Session
@@ -28,6 +28,14 @@ def fold(source: ScriptedSource, count: int, session: Session | None = None) -> 
     for frame in frames(source, count):
         session.fold(frame)
     return session
+
+
+def fold_with_traces(source: ScriptedSource, count: int) -> tuple[Session, list[StallTrace]]:
+    session, traces = Session(), []
+    for frame in frames(source, count):
+        session.fold(frame)
+        traces += frame.traces
+    return session, traces
 
 
 async def test_it_says_that_it_is_not_this_host() -> None:
@@ -171,17 +179,17 @@ async def test_the_demo_host_has_every_knob_of_the_catalogue() -> None:
 
 
 async def test_every_stall_has_its_kernel_events_and_the_reader_of_slabinfo_is_named() -> None:
-    session = fold(ScriptedSource(), 200)
+    session, traces = fold_with_traces(ScriptedSource(), 200)
     assert session.tracer is not None
     assert session.tracer.level is TraceLevel.FULL
-    assert {stall.planned_ns for stall in session.stalls} == session.traces.keys()
-    for trace in session.traces.values():
+    assert {stall.planned_ns for stall in session.stalls} == {trace.planned_ns for trace in traces}
+    for trace in traces:
         times = [event.at_ns for event in trace.events]
         assert times == sorted(times)
         assert trace.from_ns < times[0] < times[-1] < trace.to_ns
     readers = {d.by.comm for d in session.disturbances if d.what == "/proc/slabinfo"}
     assert readers == {MONITOR.comm}
-    locked = [t for t in session.traces.values() if any("buffer_head" in e.texts.get("lock", "") for e in t.events)]
+    locked = [t for t in traces if any("buffer_head" in e.texts.get("lock", "") for e in t.events)]
     assert locked
     for trace in locked:
         assert any(d.by is MONITOR and d.begin_ns < trace.events[0].at_ns < d.end_ns for d in session.disturbances)
@@ -199,11 +207,11 @@ async def test_the_deep_trace_arms_what_is_on_request_only() -> None:
 
 
 async def test_without_root_only_switches_are_seen_and_nobody_is_named() -> None:
-    session = fold(ScriptedSource(scenario="blind"), 200)
+    session, traces = fold_with_traces(ScriptedSource(scenario="blind"), 200)
     assert session.tracer is not None
     assert session.tracer.fix
     assert any(not watch.armed and watch.fix for watch in session.watches or ())
-    names = {event.name for trace in session.traces.values() for event in trace.events}
+    names = {event.name for trace in traces for event in trace.events}
     assert names <= {"switch_in", "switch_out", "switch_out_preempted"}
     assert all(d.own or d.kind in ("cpu", "preempted") for d in session.disturbances)
 

@@ -32,7 +32,7 @@ def absent(*missing: str, empty: tuple[str, ...] = ()) -> Iterator[None]:
         missing: importing them raises ImportError, as where Python was built without them.
         empty: they can be imported, and every name in them is None.
     """
-    stand_ins: Mapping[str, ModuleType | None] = {name: None for name in missing} | {name: _Empty(name) for name in empty}
+    stand_ins: Mapping[str, ModuleType | None] = dict.fromkeys(missing) | {name: _Empty(name) for name in empty}
     put = {name: stand_in for name, stand_in in stand_ins.items() if name not in sys.modules}
     sys.modules.update(put)  # type: ignore[arg-type]  # None is how the import system spells "not there"
     try:

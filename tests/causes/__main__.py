@@ -13,6 +13,7 @@ from tests.causes.catch import Caught, catch
 from tests.causes.experiments import EXPERIMENTS
 from tests.causes.rig import Impossible
 from wlat_tui.causes import cause_named
+from wlat_tui.evidence import TraceLevel
 
 LOCK = Path("/var/tmp/wlat-host.lock")
 """Held while an experiment disturbs the whole host: two at once would explain each other."""
@@ -31,7 +32,7 @@ def row(caught: Caught) -> str:
     named += f", others {rest}" if rest else ""
     share = "" if caught.explained_pct is None else f"{caught.explained_pct:.0f} %"
     who = f"; the load's own process named in {caught.by_load} of {right}" if caught.experiment.by_load else ""
-    blind = sum(stall.trace is None for stall in caught.stalls)
+    blind = sum(stall.verdict.level is TraceLevel.NOTHING for stall in caught.stalls)
     notes = ", ".join(f"{count} {what}" for count, what in ((blind, "without a trace"), (caught.gaps, "gaps")) if count)
     return f"| {caught.experiment.name} | {total}{f' ({notes})' if notes else ''} | {named or 'none'}{who} | {share} |"
 

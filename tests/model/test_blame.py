@@ -22,7 +22,7 @@ def a_stall(at_ns: int, cause: str, *, by: Thread = CAT, own: bool = False) -> E
         at_ns, phase.end_ns, cause, Confidence.TRACED, (phase,), shares_of([phase], {cause: True}), TraceLevel.FULL
     )
     doing = Disturbance("read", "/proc/slabinfo", by, at_ns - 10, at_ns + 5_000_000, own=own)
-    return Explained(a_write(at_ns, 5_000_000), verdict, Circumstances(neighbours=(doing,)), None)
+    return Explained(a_write(at_ns, 5_000_000), verdict, Circumstances(neighbours=(doing,)))
 
 
 def test_a_reader_beside_a_stall_that_reading_does_not_cause_is_not_blamed() -> None:

@@ -32,16 +32,28 @@ def test_a_stall_without_a_trace_is_explained_after_two_frames() -> None:
     assert not session.explained
     session.fold(a_frame(2))
     assert [explained.write for explained in session.explained] == [stall]
-    assert session.explained[0].trace is None
+    assert session.explained[0].verdict.level is TraceLevel.NOTHING
     session.fold(a_frame(3))
     assert len(session.explained) == 1
 
 
-def test_a_stall_is_explained_once_when_its_trace_arrives() -> None:
+def test_a_stall_is_explained_once_when_its_trace_arrives_and_the_trace_is_not_kept() -> None:
     stall = a_write(at(0), 5 * MS)
-    trace = StallTrace(stall.planned_ns, stall.planned_ns, stall.end_ns, ())
+    trace = StallTrace(stall.planned_ns, stall.planned_ns, stall.end_ns, (), listing="vfs_write();")
     session = folded(a_stall_frame(0, stall), a_frame(1, traces=(trace,)))
-    assert [explained.trace for explained in session.explained] == [trace]
+    assert [explained.verdict.level for explained in session.explained] == [TraceLevel.FULL]
+    assert session.explained[0].listing == "vfs_write();"
+    assert not session.traces
+
+
+def test_a_trace_whose_stall_is_passed_over_or_told_already_is_not_kept_either() -> None:
+    stalls = [a_write(at(0) + i, (i + 1) * MS) for i in range(PER_FRAME + 3)]
+    session = folded(a_stall_frame(0, *stalls))
+    traces = tuple(StallTrace(stall.planned_ns, stall.planned_ns, stall.end_ns, ()) for stall in stalls)
+    session.fold(a_frame(1, traces=traces))
+    session.fold(a_frame(2, traces=traces))
+    assert len(session.explained) == PER_FRAME
+    assert not session.traces
 
 
 def test_the_room_of_each_node_just_before_and_after_is_kept_with_the_stall() -> None:
@@ -127,7 +139,7 @@ def test_a_trace_that_is_still_being_read_is_waited_for_with_what_was_known_arou
         session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns - 1, cpu_times=ticks[i]))
     assert not session.explained
     session.fold(a_frame(90, traces=(a_trace(stall),)))
-    assert [explained.trace for explained in session.explained] == [a_trace(stall)]
+    assert [explained.verdict.level for explained in session.explained] == [TRACER.level]
     assert session.explained[0].circumstances.steal_ns == 10 * MS, "between the readings around it"
 
 
@@ -136,7 +148,7 @@ def test_a_stall_whose_trace_was_not_among_those_that_were_read_is_explained_wit
     session = folded(a_frame(0, tracer=TRACER), a_stall_frame(1, stall))
     for i in range(2, 2 + WAIT_FOR_SLOW_TRACE):
         session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns + 1))
-    assert [explained.trace for explained in session.explained] == [None]
+    assert [explained.verdict.level for explained in session.explained] == [TraceLevel.NOTHING]
 
 
 def test_a_trace_that_never_comes_is_not_waited_for_for_ever() -> None:
@@ -145,4 +157,4 @@ def test_a_trace_that_never_comes_is_not_waited_for_for_ever() -> None:
     most = WAIT_WHILE_READ_NS // (a_frame(0).end_ns - a_frame(0).begin_ns)
     for i in range(2, most + 3):
         session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns))
-    assert [explained.trace for explained in session.explained] == [None]
+    assert [explained.verdict.level for explained in session.explained] == [TraceLevel.NOTHING]

@@ -38,7 +38,7 @@ def a_verdict(parts: list[tuple[str, int, tuple[str, ...]]]) -> Verdict:
 
 
 def explained(verdict: Verdict) -> Explained:
-    return Explained(a_write(verdict.begin_ns, verdict.span_ns), verdict, Circumstances(), None)
+    return Explained(a_write(verdict.begin_ns, verdict.span_ns), verdict, Circumstances())
 
 
 @given(PHASES, st.integers(20, 200), st.sampled_from([ASCII, UNICODE]))

@@ -32,7 +32,7 @@ from wlat_tui.model.stalls import Explained, Stalls, TopCause
 from wlat_tui.model.suspects import Suspects
 
 KEPT_TRACES = 300
-"""As many as explained stalls are kept."""
+"""Of stalls that wait for their verdict; each is up to 100 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Session:
         skipped_slots, error_slots, stall_count: since the start.
         late_wakes: those of ``stall_count`` whose write() itself stayed within the threshold. (Only stalls that came one by one
             can be told apart; of those that were ``stalls_lost`` it is not known, and they count as stalls.)
-        traces: kernel evidence of the newest stalls, by the stall's ``planned_ns``; bounded.
+        traces: kernel evidence of stalls without a verdict yet, by the stall's ``planned_ns``; bounded.
         tracer, watches, cpu_times: the last ones seen, None before.
         disturbances: what others did to the write path, newest last, bounded.
         suspects: the same, added up by who did it, with the stalls it coincided with.
@@ -206,6 +206,7 @@ class Session:
         self._fold_writer(frame)
         self._fold_evidence(frame)
         self._stalls.fold(frame, self)
+        self._drop_traces(frame.end_ns)
         self._latencies.expire(frame.end_ns)
         for mark in frame.marks:
             self.marks.append(mark)
@@ -285,6 +286,12 @@ class Session:
             self.traces[trace.planned_ns] = trace
             while len(self.traces) > KEPT_TRACES:
                 del self.traces[next(iter(self.traces))]
+
+    def _drop_traces(self, now_ns: int) -> None:
+        """A verdict says what its trace said. (One that ends later was foreseen: its stall is still to come.)"""
+        if self.traces:
+            waiting = self._stalls.waiting
+            self.traces = {at: trace for at, trace in self.traces.items() if at in waiting or trace.to_ns > now_ns}
 
     def foresee(self, frames: Iterable[Frame]) -> None:
         """Take nothing but the evidence of frames to come, until every stall so far has its verdict. Time stays where it is."""

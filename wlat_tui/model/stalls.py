@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEPT = 300
-"""Each holds its events and the counters around it, up to 100 KB; a recording keeps all of them."""
+"""Each holds what was known around it, a few KB; its trace is not needed any more, and a recording keeps it."""
 WAIT_FOR_TRACE = 2
 """Frames after which a stall without a trace is explained without one, where nothing is traced."""
 WAIT_FOR_SLOW_TRACE = 10
@@ -52,8 +52,8 @@ class Explained:
     write: Write
     verdict: Verdict
     circumstances: Circumstances
-    trace: StallTrace | None
-    """None: none came (not traced, or the engine had no room)."""
+    listing: str = ""
+    """function_graph output of this write (`StallTrace.listing`); empty: not switched on."""
 
     @property
     def cause(self) -> Cause:
@@ -177,9 +177,9 @@ class Stalls:
         self._judge(session)
 
     @property
-    def waiting(self) -> int:
-        """Stalls without a verdict yet."""
-        return len(self._waiting)
+    def waiting(self) -> frozenset[int]:
+        """``planned_ns`` of the stalls without a verdict yet."""
+        return frozenset(waiting.write.planned_ns for waiting in self._waiting)
 
     def foresee(self, frame: Frame, session: Session) -> None:
         """Judge with what a later frame brings, without taking its stalls."""
@@ -251,7 +251,9 @@ class Stalls:
             return None
         cause = cause_named(verdict.cause)
         neighbours = sorted(known.neighbours, key=lambda other: (not blamed(cause, other), other.own, -(other.spent_ns or 0)))
-        return Explained(write, verdict, replace(known, neighbours=tuple(neighbours[:NEIGHBOURS])), trace)
+        return Explained(
+            write, verdict, replace(known, neighbours=tuple(neighbours[:NEIGHBOURS])), "" if trace is None else trace.listing
+        )
 
     def _trace_may_come(self, waiting: _Waiting) -> bool:
         tracer = waiting.known.tracer

@@ -141,10 +141,10 @@ def lines(one: Explained, when: str, advice: tuple[Advice, ...], width: int, gly
     yield (("What was known then", "heading"),)
     for name, value in facts(one):
         yield from _wrapped(value, width, "", f"  {name:<13}")
-    if one.trace is not None and one.trace.listing:
+    if one.listing:
         yield ()
         yield (("Function graph", "heading"),)
-        yield from (((f"  {line}", ""),) for line in one.trace.listing.splitlines())
+        yield from (((f"  {line}", ""),) for line in one.listing.splitlines())
 
 
 def _wrapped(text: str, width: int, role: str, lead: str = "") -> Iterator[Line]:
