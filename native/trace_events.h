@@ -25,6 +25,8 @@ struct wl_trace_event {
 	bool chain;
 };
 
+enum { WL_SWITCHED_OUT }; /* the place of the writer's own sched_switch in the table */
+
 extern const struct wl_trace_event wl_trace_events[];
 extern const uint32_t wl_trace_event_count;
 

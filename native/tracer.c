@@ -67,6 +67,13 @@ static bool is_wanted(const struct wl_tracer *t, const struct wl_trace_event *ev
 	       (t->mode == WL_TRACE_ON && (event->tier == WL_TIER_ALWAYS || (event->tier == WL_TIER_CHEAP && t->whole_cpus)));
 }
 
+/* Without the number of its tracepoint a switch can still be seen leaving, with its chain but no fields: the software event of the
+ * same place needs no tracefs, only perf_event_paranoid 1. */
+static bool stood_in_for(const struct wl_trace_target *target, uint32_t number)
+{
+	return number == WL_SWITCHED_OUT && target->cpu < 0 && wl_trace_event_id(number) < 0;
+}
+
 /* One tracepoint into the leader's ring. 0 or -errno. */
 static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint32_t number)
 {
@@ -76,6 +83,12 @@ static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint3
 	attr.config = (uint64_t)wl_trace_event_id(number);
 	attr.exclude_callchain_user = 1;
 	attr.sample_max_stack = STACK_FRAMES;
+	bool other = stood_in_for(target, number);
+	if (other) {
+		attr.type = PERF_TYPE_SOFTWARE;
+		attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
+		t->raw = false;
+	}
 	attr.sample_type |= (event->chain ? PERF_SAMPLE_CALLCHAIN : 0) | (t->raw ? PERF_SAMPLE_RAW : 0);
 	int fd = (int)perf_event_open(&attr, target->cpu < 0 ? t->tid : -1, target->cpu);
 	if (fd < 0 && (errno == EPERM || errno == EACCES) && t->raw) {
@@ -85,7 +98,7 @@ static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint3
 	}
 	if (fd < 0)
 		return -errno;
-	int error = set_filter(t, fd, event, target->cpu);
+	int error = other ? 0 : set_filter(t, fd, event, target->cpu);
 	if (error == 0 && (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, target->leader) < 0 || ioctl(fd, PERF_EVENT_IOC_ID, &target->ids[number]) < 0))
 		error = -errno;
 	if (error)
@@ -120,7 +133,7 @@ static int invisible(const struct wl_trace_target *target, uint32_t number)
 	const struct wl_trace_event *event = &wl_trace_events[number];
 	int32_t id = wl_trace_event_id(number);
 	if (id < 0)
-		return id;
+		return stood_in_for(target, number) ? 0 : id;
 	/* happens to the writer, not in it */
 	return target->cpu < 0 && (event->scope == WL_ABOUT_WRITER || (event->scope == WL_OF_CPU && !event->chain)) ? -EXDEV : 0;
 }

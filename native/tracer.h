@@ -2,7 +2,8 @@
  *
  * Best: events on each CPU the writer may use, filtered to it. They cost nothing when it is switched, and show who else ran there.
  * Without the right to watch whole CPUs, or with too many of them: events of the thread itself, fewer of them, because each is
- * paid for at every switch (2.2 us + 0.25 us per event). Without any rights: when it was switched out and in. */
+ * paid for at every switch (2.2 us + 0.25 us per event). Where tracefs is closed too: where in the kernel it was when it was
+ * switched out. Without any rights: when that was. */
 #ifndef WL_TRACER_H
 #define WL_TRACER_H
 

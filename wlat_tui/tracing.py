@@ -43,14 +43,22 @@ def _missing(raw: RawTracer, privilege: str) -> tuple[str | None, str | None]:
     """Why there is less than everything (one sentence), and the one command that would show more."""
     help_ = "wlat --sudo" if privilege == "user" else None
     unread = bool(raw.probes) and all(one.error for one in raw.probes)
+    unread_but_switches = all(one.error for one in raw.probes if one.name != "sched:sched_switch")
     if raw.level is TraceLevel.NOTHING:
         if raw.error == errno.ENOSYS:
             return "this kernel has no perf events", None
-        return f"perf events are refused here: {os.strerror(raw.error)}", help_ or "docker run --cap-add PERFMON ..."
+        # the kernel itself says EACCES; EPERM comes from a filter of system calls, which binds root as well
+        fix = None if raw.error == errno.EPERM else help_
+        return f"perf events are refused here: {os.strerror(raw.error)}", fix or "docker run --cap-add PERFMON ..."
     if raw.level is TraceLevel.SWITCHES and unread and raw.probes[0].error not in _FORBIDDEN:
         return f"the list of tracepoints cannot be read: {os.strerror(raw.probes[0].error)}", help_
     if raw.level is TraceLevel.SWITCHES:
         return "only root may look at tracepoints here: it is seen when the writer left its CPU, not why", help_
+    if raw.level is TraceLevel.CHAINS and unread_but_switches:
+        return (
+            "only root may look at tracepoints here: it is seen where the writer slept, not what it spun for or who ran",
+            help_,
+        )
     if raw.level is TraceLevel.CHAINS:
         return "kernel.perf_event_paranoid forbids the fields of events: who took the CPU, which lock", help_
     if raw.cpus_blind:

@@ -26,6 +26,8 @@ _FAULTS = ("page_fault_user", "page_fault_kernel")
 _FAULT_HANDLER = frozenset({"exc_page_fault", "handle_mm_fault", "do_user_addr_fault"})
 LOCK_LOOKS_AHEAD = 8
 """Events after a contention among which the one may be that tells which lock it was."""
+_OWN_SLEEP = frozenset({"do_nanosleep", "hrtimer_nanosleep", "common_nsleep"})
+"""The wait for the plan, where the fields that would tell it are missing."""
 _OUT = ("switch_out", "switch_out_preempted")
 _WAKES = ("sched_waking", "sched_wakeup")
 _OF_CPU = ("cpu_idle",)
@@ -191,12 +193,13 @@ class Timeline:
         if preempted:
             by = _next_thread(event)
             return _Off(event, _taken_by(event), _preemption(event, by), chain, by)
-        if asleep or (event.name == "switch_out" and not chain):
+        if asleep or (event.name == "switch_out" and not chain) or not _OWN_SLEEP.isdisjoint(chain):
             # asleep by its own will (the wait for the plan), or for a reason that is not recorded; see Verdict
             announced = self._announced
             if (
                 announced is not None
                 and not asleep
+                and not chain
                 and (cause := self._matcher.match(plain_chain(announced.chain), Waiting.SLEEP))
             ):
                 return _Off(event, cause.name, f"{announced.name}, then slept", plain_chain(announced.chain))
