@@ -87,7 +87,7 @@ class Session:
         disturbances: what others did to the write path, newest last, bounded.
         suspects: the same, added up by who did it, with the stalls it coincided with.
         explained: stalls with their verdicts, newest last, bounded; a stall comes here once its verdict is made, within
-            two frames (up to ten where its trace is late or counters are needed for it).
+            two frames (up to ten where counters are needed for it, longer where a slow host is still reading its trace).
     """
 
     frames: int

@@ -17,8 +17,8 @@ from wlat_tui.sessions.recording import Recording
 LEAD_NS = 10_500_000_000
 """Folded before the moment at least: the window of the percentiles needs it (10 s; rates and trends less). Less than a block
 lasts, so that often one block is enough."""
-FORESEEN = 11
-"""Frames: more than any verdict waits for."""
+FORESEEN = 600
+"""Frames at most: mostly every verdict is made after ten, on a slow host when its trace has been read."""
 MOST_ROWS = 6_000
 """Frames looked at singly for a series; further back there are only blocks."""
 _KEPT_STALLS, _KEPT = 1_000, 1_000
