@@ -67,6 +67,16 @@ def test_a_short_run_is_not_enough_data_and_says_what_is_missing() -> None:
     assert figure(comparison, "page-beginning", "p50").ratio_interval is None
 
 
+def test_a_run_long_enough_in_too_few_pieces_is_not_called_too_short() -> None:
+    tick_ns = 1_300_000_000
+    frames = [a_frame(i, [a_write(START + i * tick_ns, 5_000, WriteClass.NEW_PAGE)], tick_ns) for i in range(20)]
+    comparison = compare(Side("a").take_all(frames), a_side("b", Random(1), 60))
+    assert comparison.verdict.outcome is Outcome.UNKNOWN
+    assert comparison.verdict.reasons[0] == (
+        "one side has 26.0s of writing, which falls into 10 stretches of 2.00s or more, and 12 are needed at least"
+    )
+
+
 def test_nothing_at_all_is_not_enough_data() -> None:
     comparison = compare(Side("a"), Side("b"))
     assert comparison.verdict.outcome is Outcome.UNKNOWN

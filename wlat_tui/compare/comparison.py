@@ -178,9 +178,7 @@ def _block_length(a: list[Block], b: list[Block]) -> tuple[int | None, float, st
     shortest_ns = min(sum(block.length_ns for block in blocks) for blocks in (a, b))
     length_ns = max(SHORTEST_NS, shortest_ns // MOST_BLOCKS)
     if min(len(grouped(blocks, length_ns)) for blocks in (a, b)) < FEWEST_BLOCKS:
-        needed_ns = FEWEST_BLOCKS * SHORTEST_NS
-        short = f"the shorter side has {format_ns(shortest_ns)} of writing, and {format_ns(needed_ns)} are needed at least"
-        return None, 0.0, short
+        return None, 0.0, _too_few(a, b, length_ns)
     levels = _levels([*a, *b])
     while True:
         alike = max(0.0, *(_alike(grouped(blocks, length_ns), levels) for blocks in (a, b)))
@@ -194,6 +192,21 @@ def _block_length(a: list[Block], b: list[Block]) -> tuple[int | None, float, st
                 f"any {time} resemble the {time} before (bursts, or a drift): a longer run tells more",
             )
         length_ns *= 2
+
+
+def _too_few(a: list[Block], b: list[Block], length_ns: int) -> str:
+    """Why no figure has an interval, of the side that has least to draw from."""
+    blocks, time_ns = min((len(grouped(side, length_ns)), sum(block.length_ns for block in side)) for side in (a, b))
+    if time_ns < FEWEST_BLOCKS * length_ns:
+        return (
+            f"the shorter side has {format_ns(time_ns)} of writing, and {format_ns(FEWEST_BLOCKS * length_ns)} are needed at"
+            " least"
+        )
+    # ticks are not cut, and holes end a block
+    return (
+        f"one side has {format_ns(time_ns)} of writing, which falls into {blocks} stretches of {format_ns(length_ns)} or more,"
+        f" and {FEWEST_BLOCKS} are needed at least"
+    )
 
 
 def _levels(blocks: list[Block]) -> list[int]:
