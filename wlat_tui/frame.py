@@ -274,6 +274,8 @@ class Host:
     """/sys/kernel/mm/lru_gen/enabled as printed, e.g. 0x0007; None: not built."""
     privilege: str
     """"root", "sudo" or "user": what engine and keeper run as."""
+    cpu: str | None = None
+    """Model of the first CPU, as /proc/cpuinfo prints it; None: not told (most arm64), or recorded before format 1.3."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,13 +123,14 @@ def test_sides_from_other_hosts_settings_and_knobs_are_warned_about() -> None:
     frame = Frame(START, START + SECOND, 0, None, host=host, settings=Settings(), knobs={"swappiness": KnobState("60", None)})
     other = replace(
         frame,
-        host=replace(host, hostname="web-2", kernel="6.12.0", privilege="user"),
+        host=replace(host, hostname="web-2", kernel="6.12.0", privilege="user", cpu="another"),
         settings=Settings(prewarm=Prewarm.WRITE),
         knobs={"swappiness": KnobState("1", None)},
     )
     warned = compare(Side("A").take_all([frame]), Side("B").take_all([other])).warnings
     assert "different hosts: web-1 in A, web-2 in B" in warned
     assert "different kernels: 6.1.0 in A, 6.12.0 in B" in warned
+    assert "different CPUs: n/a in A, another in B" in warned
     assert "different permissions: root in A, user in B" in warned
     assert "different settings of prewarm: off in A, write in B" in warned
     assert "different values of swappiness: 60 in A, 1 in B" in warned

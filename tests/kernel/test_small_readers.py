@@ -14,6 +14,7 @@ from tests.kernel.tree import node_files, write
 from wlat_tui.kernel import cpus, mglru, thp
 from wlat_tui.kernel.cgroup import read_cgroups
 from wlat_tui.kernel.clocksource import read_clocksource, read_clocksources
+from wlat_tui.kernel.cpuinfo import read_cpu_model
 from wlat_tui.kernel.cpulist import format_cpulist, parse_cpulist, parse_cpumap
 from wlat_tui.kernel.files import KeptFile, read_text
 from wlat_tui.kernel.host import read_host
@@ -214,6 +215,20 @@ def test_groups_are_read_with_any_name(tmp_path: Path) -> None:
     root = write(tmp_path, {"proc/self/cgroup": "4:cpu,cpuacct:/a:b\x1ec\n1:name=systemd:/x\n0::/user.slice\n"})
     assert read_cgroups(root) == {"cpu,cpuacct": "/a:b\x1ec", "name=systemd": "/x", "": "/user.slice"}
     assert read_cgroups(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("processor\t: 0\nmodel\t\t: 167\nmodel name\t: Xeon(R) E-2300\n\nprocessor\t: 1\nmodel name\t: x\n", "Xeon(R) E-2300"),
+        ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\nclock\t: 3.8GHz\n", "POWER9, altivec supported"),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\n", None),
+        ("", None),
+    ],
+)
+def test_the_model_of_the_cpu(tmp_path: Path, text: str, model: str | None) -> None:
+    assert read_cpu_model(write(tmp_path, {"proc/cpuinfo": text})) == model
+    assert read_cpu_model(tmp_path / "nowhere") is None
 
 
 def test_the_clock_source(tmp_path: Path) -> None:

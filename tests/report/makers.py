@@ -31,7 +31,9 @@ def hostile_frames() -> list[Frame]:
     assert first.host is not None
     frames[0] = replace(
         first,
-        host=replace(first.host, hostname=HOSTILE, kernel=HOSTILE, clocksource=HOSTILE, mglru=HOSTILE, target=target),
+        host=replace(
+            first.host, hostname=HOSTILE, kernel=HOSTILE, clocksource=HOSTILE, mglru=HOSTILE, target=target, cpu=HOSTILE
+        ),
         notices=(HOSTILE,),
         knobs={HOSTILE: KnobState(HOSTILE, HOSTILE)},
     )

@@ -99,7 +99,9 @@ def lines(known: dict[str, Any]) -> Iterator[str]:
     yield f"  {_clock(known['begin_wall_ns'])} to {_clock(known['end_wall_ns'])}, {format_ns(known['elapsed_ns'])}"
     yield f"  recorded by wlat {header.get('wlat', 'n/a')} from {header.get('source', 'n/a')}"
     if host:
-        yield f"host    {host['hostname']}, Linux {host['kernel']}, {len(host['cpus_online'])} CPUs, {len(host['nodes'])} nodes"
+        cpu = f" ({host['cpu']})" if host.get("cpu") else ""
+        size = f"{len(host['cpus_online'])} CPUs{cpu}, {len(host['nodes'])} node{'s' * (len(host['nodes']) != 1)}"
+        yield f"host    {host['hostname']}, Linux {host['kernel']}, {size}"
         if target := host["target"]:
             yield f"target  {target['directory']} on {target['filesystem']} ({target['device']}, {target['mount_options']})"
     for span in SPANS:

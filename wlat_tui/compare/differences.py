@@ -44,6 +44,7 @@ def _hosts(a: Side, b: Side) -> Iterator[str]:
     for what, of in (
         ("hosts", lambda host: host.hostname),
         ("kernels", lambda host: host.kernel),
+        ("CPUs", lambda host: host.cpu or "n/a"),
         ("numbers of CPUs", lambda host: str(len(host.cpus_online))),
         ("numbers of nodes", lambda host: str(len(host.nodes))),
         ("page sizes", lambda host: str(host.page_bytes)),

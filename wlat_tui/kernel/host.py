@@ -8,6 +8,7 @@ from pathlib import Path
 from wlat_tui.frame import Host
 from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.clocksource import read_clocksource
+from wlat_tui.kernel.cpuinfo import read_cpu_model
 from wlat_tui.kernel.cpus import read_online_cpus
 from wlat_tui.kernel.files import read_line
 from wlat_tui.kernel.mglru import read_mglru
@@ -46,4 +47,5 @@ def read_host(directory: Path | None, privilege: str, root: Path = ROOT) -> Host
         clocksource=read_clocksource(root),
         mglru=read_mglru(root),
         privilege=privilege,
+        cpu=read_cpu_model(root),
     )

@@ -239,6 +239,7 @@ def host(digest: Digest) -> Iterator[tuple[str, str]]:
         yield "host", host.hostname
         yield "kernel", f"Linux {host.kernel}"
         yield "CPUs online", f"{len(host.cpus_online)}"
+        yield "CPU", host.cpu or "n/a"
         for shape in host.nodes:
             memory = format_bytes(shape.total_bytes) if shape.has_memory else "no memory"
             distances = " ".join(f"{to}:{distance}" for to, distance in shape.distances.items())

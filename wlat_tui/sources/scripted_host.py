@@ -236,6 +236,7 @@ class ScriptedHost:
             clocksource="tsc",
             mglru="0x0000" if self.privileged else None,
             privilege="root" if self.privileged else "user",
+            cpu="Scripted CPU",
         )
 
     def _shape(self, node: int) -> NodeShape:
