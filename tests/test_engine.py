@@ -135,7 +135,10 @@ async def test_lowering_the_threshold_live_makes_every_write_a_stall(tmp_path: P
         assert tick.stall_count > 0
         assert len(tick.stalls) + tick.stalls_lost == tick.stall_count
         assert all(write.response_ns > 1_000 for write in tick.stalls)
-        assert tick.worst[Span.RESPONSE] in tick.stalls or tick.stalls_lost
+        worst = tick.worst[Span.RESPONSE]
+        assert worst is not None
+        # one that only queued is no stall, however long it took from its plan
+        assert worst in tick.stalls or worst.backlog or tick.stalls_lost
 
 
 @pytest.mark.parametrize("method", [Prewarm.READ, Prewarm.WRITE])

@@ -29,7 +29,7 @@ def test_a_reader_beside_a_stall_that_reading_does_not_cause_is_not_blamed() -> 
     blame = Blame()
     blame.take(deque([a_stall(1_000_000, "preempted"), a_stall(90_000_000, "list_lock", own=True)]))
     assert blame.worst() is None
-    assert suspect_lines(blame.worst(), [], "-") == []
+    assert suspect_lines(blame.worst(), [], "-", 0) == []
 
 
 def test_each_stall_counts_once_however_often_it_is_seen_and_a_loop_of_readers_is_one() -> None:
@@ -42,9 +42,17 @@ def test_each_stall_counts_once_however_often_it_is_seen_and_a_loop_of_readers_i
     worst = blame.worst()
     assert worst is not None
     assert (worst.stalls, worst.total_ns, blame.stalls_of("read", "/proc/slabinfo", "cat")) == (2, 10_000_000, 2)
-    for line in suspect_lines(worst, [], "-"):
+    for line in suspect_lines(worst, [], "-", 95_000_000):
         assert plain(line).startswith(" Stop cat")
         assert "2x slab list_lock, 10.0ms" in plain(line)
+
+
+def test_one_that_has_been_quiet_for_long_is_said_to_be() -> None:
+    blame = Blame()
+    blame.take(deque([a_stall(1_000_000, "list_lock")]))
+    for now_s, told in ((9, ""), (27, " (last 20s ago)"), (150, " (last 2min ago)")):
+        for line in suspect_lines(blame.worst(), [], "-", now_s * 1_000_000_000)[:4]:
+            assert f"it reads /proc/slabinfo{told}" in plain(line)
 
 
 def test_after_a_jump_to_another_moment_the_count_begins_anew() -> None:

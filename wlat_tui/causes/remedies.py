@@ -77,7 +77,8 @@ def readers(c: Circumstances, files: tuple[str, ...], lock: str) -> tuple[Advice
     guilty = [d for d in c.neighbours if d.kind == "read" and any(file in d.what for file in files) and not d.own]
     if not guilty:
         names = " and ".join(f"/proc/{file}" for file in files)
-        return (Advice(f"Look for readers of {names}: printing them holds {lock}. See suspects, or wlat doctor."),)
+        them = "it" if len(files) == 1 else "them"
+        return (Advice(f"Look for readers of {names}: printing {them} holds {lock}. See suspects, or wlat doctor."),)
     by = guilty[0].by
     who = by.command or by.comm or "a process"
     where = f" in {by.container}" if by.container else ""

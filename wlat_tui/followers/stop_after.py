@@ -56,5 +56,6 @@ def caught(session: Session) -> list[str]:
         lines.insert(2, f"   the last {len(explained)}:")
     blame = Blame()
     blame.take(session.explained)
-    lines += [plain(line).strip() for line in suspect_lines(blame.worst(), session.suspects.ranked(), "-")[:1]]
+    told = suspect_lines(blame.worst(), session.suspects.ranked(), "-", session.now_ns)
+    lines += [plain(line).strip() for line in told[:1]]
     return lines

@@ -82,7 +82,8 @@ class StallsPanel(RowsPanel):
         self._wall_offset_ns = session.wall_ns - session.now_ns
         self._counts = session.stall_count, session.stalls_passed_over
         self._blame.take(session.explained)
-        self._suspect = suspect_lines(self._blame.worst(), session.suspects.ranked(), self.glyphs.separator)
+        ranked = session.suspects.ranked()
+        self._suspect = suspect_lines(self._blame.worst(), ranked, self.glyphs.separator, session.now_ns)
         if session.host is not None:
             self._cpu_nodes = {cpu: shape.node for shape in session.host.nodes for cpu in shape.cpus}
         self._list()
