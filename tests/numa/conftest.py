@@ -19,6 +19,7 @@ def _whole(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_asks_a_guest)  # last: their guests run beside the others
     if not _whole(config):
         for item in items:
             if (mark := item.get_closest_marker("minutes")) is not None:
@@ -26,13 +27,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Only those that were selected are booted; by themselves both at once, else one after the other beside the other tests."""
+    """Only those that were selected are booted."""
     if session.config.option.collectonly or not _whole(session.config):
         return
     wanted = {item.callspec.params["show"] for item in session.items if _asks_a_guest(item)}  # type: ignore[attr-defined]
     if wanted:
-        together = all(item.get_closest_marker("numa") for item in session.items)
-        session.config.stash[STAGE] = stage = Stage(together)
+        session.config.stash[STAGE] = stage = Stage()
         for kernel in SHOWS:
             if kernel in wanted:
                 stage.begin(kernel)

@@ -70,11 +70,11 @@ class Collected:
 
 
 class Stage:
-    """Boots what is wanted, one guest after the other or two at a time, from a thread."""
+    """Boots what is wanted from a thread, one guest after the other: beside them runs one of another test."""
 
-    def __init__(self, together: bool) -> None:
+    def __init__(self) -> None:
         self._stop = threading.Event()
-        self._pool = ThreadPoolExecutor(2 if together else 1, thread_name_prefix="guest")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="guest")
         self._results: dict[str, Future[Collected | str]] = {}
 
     @cached_property
