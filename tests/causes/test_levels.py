@@ -100,11 +100,10 @@ async def _first_frozen(rig: Rig) -> Seen:
                         load.enter_context(rig.hurting("freeze", rig.directory, 200, 200))
                         freezing = True
                     for stall in session.explained:
-                        if stall.write.service_ns > FROZEN_NS and session.tracer is not None and stall.trace is not None:
-                            return Seen(stall, session.tracer)
-                        # where nothing is traced there is no trace to wait for
-                        if stall.write.service_ns > FROZEN_NS and session.tracer is not None and not session.tracer.level:
-                            return Seen(stall, session.tracer)
+                        slow, tracer = stall.write.service_ns > FROZEN_NS, session.tracer
+                        # the first where something is traced may be one that was not
+                        if slow and tracer is not None and stall.verdict.level == tracer.level:
+                            return Seen(stall, tracer)
     finally:
         await source.close()
     raise AssertionError("the source ended")
@@ -138,7 +137,7 @@ async def test_without_perf_events_the_stall_is_measured_and_stays_unexplained(
     """As in a container whose seccomp profile refuses them."""
     seen = await seen_by_an_ordinary_user(monkeypatch, disk, perf_forbidden=True)
     assert seen.tracer.level is TraceLevel.NOTHING
-    assert seen.stall.trace is None
+    assert seen.stall.verdict.level is TraceLevel.NOTHING
     assert seen.stall.verdict.cause == "unexplained"
     assert {"list_lock", "frozen", "preempted"} <= seen.blind_to
     assert "steal" not in seen.blind_to
