@@ -17,7 +17,7 @@ from wlat_tui.watch.names import Names
 from wlat_tui.watch.native import bpf_programs
 
 PROCESSES_PER_ROUND = 150
-"""Looked at in one round, about 15 us each; the busiest of the last rounds are in every one."""
+"""Looked at in one round, about 8 us each; the busiest of the last rounds are in every one."""
 BUSIEST = 8
 NOTABLE_BYTES = 1 << 20
 """Dirtied since the last look."""
@@ -44,6 +44,7 @@ class Dirtiers:
         self._names = names
         self._own = own
         self._root = root
+        self._proc = str(root / "proc")
         self._seen: dict[int, _Writer] = {}
         self._queue: list[int] = []
         self._busiest: list[int] = []
@@ -80,7 +81,7 @@ class Dirtiers:
     def _count(self, pid: int, now_ns: int) -> tuple[int, int, int] | None:
         """(bytes, pid, since when), when they are notable."""
         try:
-            text = read_text(self._root / f"proc/{pid}/io") or ""
+            text = read_text(f"{self._proc}/{pid}/io") or ""
         except PermissionError:
             return None  # another user's; `arm` has said so
         written = re.search(r"^write_bytes: (\d+)", text, re.MULTILINE)
@@ -88,6 +89,9 @@ class Dirtiers:
             return None
         count = int(written[1])
         before = self._seen.get(pid)
+        if before is not None and count == before.bytes:
+            before.at_ns = now_ns
+            return None
         life = self._names.life(pid)
         started = f"{life.fork_ns}" if life is not None else ""
         if before is None or before.started != started or count < before.bytes:
