@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
@@ -41,6 +42,7 @@ _ANSWER_LOST_S = 10.0
 _SLOW_S = 0.75
 _SLOW_FRAMES = 3
 _STUCK_S = 4.0
+_LOOK_MS = 100
 
 
 class TerminalDriver(LinuxDriver):
@@ -179,8 +181,11 @@ class TerminalDriver(LinuxDriver):
         ready = select.poll()
         ready.register(self.fileno, select.POLLIN)
         ready.register(self._wake_read, select.POLLIN)
+        looks = 0
+        """How often more a key that began like a longer one is asked whether its time is up."""
         while not self.exit_event.is_set():
-            found = [fd for fd, _ in ready.poll(100)]
+            found = [fd for fd, _ in ready.poll(_LOOK_MS if looks else None)]
+            looks = max(0, looks - 1)
             if self._wake_read in found:
                 os.read(self._wake_read, 64)
                 break
@@ -194,6 +199,7 @@ class TerminalDriver(LinuxDriver):
                 if not data:
                     self._loop.call_soon_threadsafe(self._gone)
                     return
+                looks = 2 + round(1000 * ESCAPE_DELAY) // _LOOK_MS
                 for event in parser.feed(decode(data)):
                     self.process_message(event)
             for event in parser.tick():

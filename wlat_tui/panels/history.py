@@ -15,6 +15,8 @@ from wlat_tui.renderables.line import Line
 
 SPANS_S = (10, 30, 60, 120, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 _DRAW_NS = 1_000_000_000
+_DRAWS_PER_SPAN = 60
+"""A plot costs more than all the rest of a frame: a long span is drawn in larger steps, of two cells or so."""
 
 
 class HistoryPanel(Panel):
@@ -57,8 +59,7 @@ class HistoryPanel(Panel):
         if not self.display or self.low_bandwidth:
             return
         jumped, self._session = session is not self._session, session
-        due = jumped or self._view is None or session.now_ns - self._at_ns >= max(_DRAW_NS, self._column_ns())
-        if due:
+        if jumped or self._view is None or session.now_ns - self._at_ns >= self._step_ns():
             self._at_ns = session.now_ns
             self._cut(session)
 
@@ -82,8 +83,11 @@ class HistoryPanel(Panel):
             self._drawn_for = (self._view, width, height)
         return self._drawn
 
-    def _column_ns(self) -> int:
-        return SPANS_S[self._zoom] * 10**9 // canvas_cells(max(20, self.size.width))
+    def _step_ns(self) -> int:
+        """From one drawing to the next: nothing moves before a column is over."""
+        span_ns = SPANS_S[self._zoom] * 10**9
+        column_ns = span_ns // canvas_cells(max(20, self.size.width))
+        return max(_DRAW_NS, column_ns, min(2 * _DRAW_NS, span_ns // _DRAWS_PER_SPAN))
 
     def _cut(self, session: Session) -> None:
         """Reduce the series to one minimum and maximum per column, as of the last moment that was taken."""

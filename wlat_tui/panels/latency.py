@@ -39,6 +39,8 @@ class LatencyPanel(Panel):
         self._axis = LogAxis()
         self._marked = Marked()
         self._columns: list[Column] = []
+        self._drawn: list[Line] = []
+        self._drawn_for: tuple[object, ...] = ()
         self._figures: Figures | None = None
         self._threshold_ns = 0
         self._worst_now_ns: dict[Span, int | None] = {}
@@ -133,6 +135,9 @@ class LatencyPanel(Panel):
     def _bars(self, height: int) -> list[Line]:
         columns = swept(self._columns, _COLUMN_NS) if self.low_bandwidth else self._columns
         marks = self._marked.columns(columns, self.span, self._threshold_ns)
+        drawn_for = (tuple(columns), marks, height, self.span, self._axis, self._threshold_ns, self.glyphs)
+        if drawn_for == self._drawn_for:  # half of all times: a bar is two frames wide
+            return self._drawn
         bars = latency_strip(columns, max(1, height - 1), self._axis, self._threshold_ns, self.glyphs, marks)
         width_ns = len(columns) * _COLUMN_NS
         seen = [column for column in columns if column is not None]
@@ -144,4 +149,6 @@ class LatencyPanel(Panel):
             families=families_in(marks),
             red=sum((column.max_ns or 0) > self._threshold_ns for column in seen) > len(marks),
         )
-        return [*bars, time_axis(len(columns), width_ns, key, swept=self.low_bandwidth)][:height]
+        self._drawn = [*bars, time_axis(len(columns), width_ns, key, swept=self.low_bandwidth)][:height]
+        self._drawn_for = drawn_for
+        return self._drawn

@@ -47,7 +47,10 @@ class Panel(Widget, can_focus=True):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._lines: list[Line] = []
-        self._roles: dict[Role, Style] = {}
+        self._cells = 0
+        """Width of each of them."""
+        self._styles: dict[Role, Style] = {}
+        """What each role looks like on this panel's background; empty: not known yet, or not any more."""
         self.ready = False
 
     def show(self, session: Session) -> None:
@@ -76,8 +79,8 @@ class Panel(Widget, can_focus=True):
         lines = [self._heading(width), *self.body(width, height - 1)][:height]
         lines = [fit(line, width, self.glyphs.ellipsis) for line in lines]
         lines += [((" " * width, ""),)] * (height - len(lines))
-        if len(lines) != len(self._lines):
-            self._lines = lines
+        if len(lines) != len(self._lines) or width != self._cells:
+            self._lines, self._cells = lines, width
             self.refresh()
             return
         changed = [Region(0, y, width, 1) for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)) if old != new]
@@ -86,18 +89,18 @@ class Panel(Widget, can_focus=True):
             self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
-        base = self.rich_style
+        if not self._styles:
+            base = self.rich_style
+            self._styles = {role: base + style for role, style in role_styles(self.app).items()}
+            self._styles[""] = base
         if y >= len(self._lines):
-            return Strip.blank(self.size.width, base)
-        if not self._roles:
-            self._roles = role_styles(self.app)
-        roles = self._roles
-        segments = [Segment(text, base + roles[role] if role in roles else base) for text, role in self._lines[y]]
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+            return Strip.blank(self.size.width, self._styles[""])
+        base = self._styles[""]
+        return Strip([Segment(text, self._styles.get(role, base)) for text, role in self._lines[y]], self._cells)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._roles = {}
+        self._styles = {}
 
     def on_resize(self, _event: events.Resize) -> None:
         self._lines = []
