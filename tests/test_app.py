@@ -540,6 +540,7 @@ async def test_the_details_are_drawn_though_their_size_is_known_before_they_are_
         details = DetailsScreen(app.session, ASCII)
         details.redraw(80)
         await app.push_screen(details)
+        await until(pilot, lambda: details.query("#facts"))
         text = str(details.query_one("#facts", Static).render())
         assert "node 63" in text
         assert "distances 10 to 63, 21 to 0-62" in text

@@ -45,6 +45,7 @@ class LinesScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#text").focus()
+        self.redraw(self.app.size.width)
 
     def on_resize(self, event: events.Resize) -> None:
         self.redraw(event.size.width)
@@ -55,7 +56,9 @@ class LinesScreen(ModalScreen[None]):
             self.redraw(self.size.width)
 
     def redraw(self, width: int) -> None:
-        """Draw what differs."""
+        """Draw what differs. Its size may be told before it has anything to draw on: then `on_mount` does."""
+        if not self.query("#facts"):
+            return
         self._at_ns = self._session.now_ns
         text = self.text(width * 96 // 100 - _FRAME_CELLS)
         if text.markup != self._drawn:
