@@ -77,7 +77,9 @@ static void apply(struct wl_engine *e, const struct wl_settings *s)
 	wl_engine_place_threads(e);
 	atomic_store(&e->refused[WL_REQ_FIFO], wl_place_priority(atomic_load(&e->writer_tid), s->fifo_priority));
 	atomic_store(&e->refused[WL_REQ_DMA_LATENCY], wl_dma_latency_hold(s->dma_latency_us));
-	wl_writer_order(&e->writer, s);
+	int unlocked = wl_writer_order(&e->writer, s);
+	if (unlocked)
+		atomic_store(&e->refused[WL_REQ_MLOCK], unlocked);
 }
 
 static void *writer_main(void *engine)
@@ -150,7 +152,10 @@ static struct wl_engine *create(int dir_fd, int out_fd, const struct wl_settings
 	e->precursor_cpu = e->precursor_node = -1;
 	wl_place_started_with(&e->started_with);
 	wl_dma_latency_open();
-	wl_writer_prepare(&e->writer, e->page_bytes);
+	if (wl_writer_prepare(&e->writer, e->page_bytes) < 0) {
+		munmap(e, sizeof *e);
+		return NULL;
+	}
 	return e;
 }
 
@@ -270,6 +275,7 @@ static int run(int dir_fd, int in_fd, int out_fd, int signal_fd)
 	wl_segments_close(&e->segments);
 	wl_tracer_close(&e->tracer);
 	wl_dma_latency_close();
+	wl_writer_discard(&e->writer);
 	munmap(e, sizeof *e);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
 	RETRY_NS = 100000000,     /* after a failed write: ext4 forces a journal commit per ENOSPC, so not at 5,000/s */
@@ -33,9 +34,11 @@ void wl_writer_continued(int signal)
 #define relaxed_load(what) atomic_load_explicit(&(what), memory_order_relaxed)
 #define relaxed_store(what, value) atomic_store_explicit(&(what), (value), memory_order_relaxed)
 
-void wl_writer_prepare(struct wl_writer *w, uint64_t page_bytes)
+int wl_writer_prepare(struct wl_writer *w, uint64_t page_bytes)
 {
-	memset(w->buffer, 'w', sizeof w->buffer);
+	w->buffer = mmap(NULL, WL_MAX_WRITE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (w->buffer == MAP_FAILED)
+		return -errno;
 	w->page_bytes = page_bytes;
 	w->swap_at_ns = UINT64_MAX;
 	w->threshold_ns = UINT64_MAX;
@@ -43,10 +46,27 @@ void wl_writer_prepare(struct wl_writer *w, uint64_t page_bytes)
 	w->process = w->fd = -1;
 	pthread_mutex_init(&w->orders_lock, NULL);
 	signalled = w;
+	return 0;
 }
 
-void wl_writer_order(struct wl_writer *w, const struct wl_settings *settings)
+void wl_writer_discard(struct wl_writer *w)
 {
+	munmap(w->buffer, WL_MAX_WRITE_BYTES);
+}
+
+/* Before the writer is told of longer writes. */
+static int extend_buffer(struct wl_writer *w, uint32_t bytes)
+{
+	if (bytes <= w->buffer_bytes)
+		return 0;
+	memset(w->buffer + w->buffer_bytes, 'w', bytes - w->buffer_bytes);
+	w->buffer_bytes = bytes;
+	return mlock(w->buffer, bytes) < 0 ? errno : 0;
+}
+
+int wl_writer_order(struct wl_writer *w, const struct wl_settings *settings)
+{
+	int refused = extend_buffer(w, settings->write_bytes);
 	relaxed_store(w->threshold_ns, settings->threshold_ns);
 	pthread_mutex_lock(&w->orders_lock);
 	w->orders = (struct wl_orders){.seq = settings->seq, .interval_ns = settings->interval_ns,
@@ -54,6 +74,7 @@ void wl_writer_order(struct wl_writer *w, const struct wl_settings *settings)
 	memcpy(w->orders.policy_nodes, settings->policy_nodes, sizeof w->orders.policy_nodes);
 	pthread_mutex_unlock(&w->orders_lock);
 	atomic_fetch_or_explicit(&w->attention, WL_ATTEND_ORDERS, memory_order_release);
+	return refused;
 }
 
 static void trouble_begin(struct wl_writer *w, enum wl_trouble trouble, int error, uint64_t now)

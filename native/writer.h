@@ -58,16 +58,21 @@ struct wl_writer {
 
 	struct wl_interval sets[2];
 	struct wl_ring ring;
-	_Alignas(64) unsigned char buffer[WL_MAX_WRITE_BYTES];
+	unsigned char *buffer; /* room for the longest write, present and locked as far as a write ever went */
+	uint32_t buffer_bytes; /* so far; the control thread's */
 };
 
-/* Ready to run: both sets empty, nothing planned. The memory is zeroed. */
-void wl_writer_prepare(struct wl_writer *w, uint64_t page_bytes);
+/* Ready to run: both sets empty, nothing planned. The memory is zeroed. -errno where there is no room for the buffer. */
+int wl_writer_prepare(struct wl_writer *w, uint64_t page_bytes);
+
+/* Gives the buffer back. */
+void wl_writer_discard(struct wl_writer *w);
 
 /* Schedule, wait, write and record until told to leave. */
 void wl_writer_loop(struct wl_writer *w);
 
-void wl_writer_order(struct wl_writer *w, const struct wl_settings *settings);
+/* What it shall do from now on. Returns 0, or the errno with which locking a longer buffer was refused. */
+int wl_writer_order(struct wl_writer *w, const struct wl_settings *settings);
 
 /* The SIGCONT handler: runs on the writer because every other thread blocks the signal. */
 void wl_writer_continued(int signal);

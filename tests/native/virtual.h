@@ -49,8 +49,10 @@ static struct wl_interval *play(uint64_t interval_ns, uint32_t write_bytes, uint
 
 static void new_writer(void)
 {
-	if (w)
+	if (w) {
+		wl_writer_discard(w);
 		munmap(w, sizeof *w);
+	}
 	w = mmap(NULL, sizeof *w, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	on_sleep = NULL;
 	wl_writer_prepare(w, 4096);
