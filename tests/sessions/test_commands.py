@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 
 from tests.sessions.makers import recorded, scripted, sorted_buckets
+from wlat_tui.commands.record import Limits, Progress
 from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceEvent
 from wlat_tui.frame import Host, Mark, Span
+from wlat_tui.model.session import Session
 from wlat_tui.native import bucket_bounds_ns
 from wlat_tui.sessions.anonymous import Scrubber
+from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording
 
 WHOLE = [sorted_buckets(frame) for frame in scripted(5 * 50)]
@@ -52,6 +55,15 @@ def test_a_recording_is_made_headless_until_a_limit_and_never_over_another(tmp_p
         assert recording.facts["ended"]["reason"] == "1.00s are over"
     assert "is not overwritten" in wlat("record", "--demo", "--for", "1s", "-o", path, status=2)
     assert "cannot be made" in wlat("record", "--demo", "-o", tmp_path / "no" / "a.wlat", status=2)
+
+
+def test_the_progress_of_a_recording_is_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    session, recorder = Session(), Recorder(None, {}, durable=False)
+    for frame in WHOLE[:25]:
+        session.fold(frame)
+    Progress(Limits(10_000_000_000, None), recorder).show(session, WHOLE[24])
+    recorder.close("done")
+    assert capsys.readouterr().err.startswith("[##########..........] 5.00s of 10.0s, worst ")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -32,6 +32,8 @@ from wlat_tui.units import format_bytes, format_ns
 
 PROGRESS_S = {True: 0.5, False: 60.0}
 """How often to say something, to a terminal and to a log file."""
+BAR = 20
+"""Characters of the progress bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class Progress:
     def _line(self, session: Session) -> str:
         done = format_ns(session.elapsed_ns)
         if self.limits.time_ns:
-            done += f" of {format_ns(self.limits.time_ns)} ({min(100, 100 * session.elapsed_ns // self.limits.time_ns)} %)"
+            full = min(BAR, BAR * session.elapsed_ns // self.limits.time_ns)
+            done = f"[{'#' * full}{'.' * (BAR - full)}] {done} of {format_ns(self.limits.time_ns)}"
         worst = session.worst_ever(Span.RESPONSE)
         state = self.recorder.problem or session.writer_missing
         figures = f"worst {format_ns(None if worst is None else worst.response_ns)}, {session.stall_count} stalls"
