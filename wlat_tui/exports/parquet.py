@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from wlat_tui.exports import tables
 from wlat_tui.exports.job import Exporter, Job, NotInstalled
 
-GROUP_ROWS = 65_536
+GROUP_ROWS = 16_384
 """Rows of a row group: all that is ever in memory."""
 
 

@@ -33,7 +33,9 @@ def rows(job: Job) -> Iterator[tuple[Any, ...]]:
     by = "number" if job.table == "frame" else "frame"
     where, span = f"FROM {job.table} WHERE {by} >= ? AND {by} < ?", (job.first, job.end)
     (count,) = job.recording.row(f"SELECT count(*) {where}", span) or (0,)
-    yield from job.watch(job.recording.rows(f"SELECT * {where} ORDER BY {by}", span), count)
+    # in the order they were written: another one would sort a day of them first
+    order = "frame, node" if job.table == "node" else "rowid"
+    yield from job.watch(job.recording.rows(f"SELECT * {where} ORDER BY {order}", span), count)
 
 
 def _histograms(job: Job) -> Iterator[tuple[Any, ...]]:
