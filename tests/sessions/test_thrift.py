@@ -121,3 +121,26 @@ def test_late_wakes_that_are_left_out_still_count_as_late_wakes() -> None:
     assert session.losses[UNRECORDED_LATE_WAKES] > 2_000
     assert session.headline().late_wakes == 3_000
     assert session.headline().stalls == 90
+
+
+def test_late_wakes_take_nothing_from_the_stalls_in_write_itself() -> None:
+    frames = []
+    for i in range(100):
+        late = [replace(a_write(at(i) + k * 50_000, 20_000), planned_ns=at(i) - 5_000_000 + k) for k in range(40)]
+        stalls = (*late, a_write(at(i) + 9_000_000, 2_000_000)) if i % 10 == 9 else tuple(late)
+        events = tuple(TraceEvent(at(i), "sched_switch", 0) for _ in range(20))
+        traces = tuple(StallTrace(write.planned_ns, write.planned_ns, write.end_ns, events) for write in stalls)
+        frame = a_frame(i, list(stalls), traces=traces)
+        assert frame.writer is not None
+        frames.append(replace(frame, writer=replace(frame.writer, stalls=stalls, stall_count=len(stalls))))
+    thrift = Thrift()
+    kept = list(map(thrift.bounded, frames))
+    described = [write for frame in kept if frame.writer is not None for write in frame.writer.stalls]
+    slow = {write.planned_ns for write in described if write.service_ns > 1_000_000}
+    traced = {trace.planned_ns for frame in kept for trace in frame.traces}
+    assert len(slow) == 10
+    assert traced >= slow
+    assert len(described) <= 10 + 30 + 20
+    assert len(traced) <= 10 + 40
+    session = folded(kept)
+    assert (session.headline().stalls, session.headline().late_wakes) == (10, 4_000)

@@ -3,10 +3,12 @@
 Kept whatever happens: every count, every worst write, every reading of the kernel, marks, notices. Histograms are coarse
 (`compact.py`) but for a second around a stall (not around every one, where there are many a minute). In a storm of stalls, and
 only then, not all of them are described singly: the longest of a tick are, and what is left out is counted as a loss by name.
+Late wakes, of which a busy host has thousands, have a share of their own: they take none from the stalls in write() itself.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,6 +19,7 @@ from wlat_tui.sessions.compact import compact_frame
 UNRECORDED_STALLS = "unrecorded_stalls"
 UNRECORDED_TRACES = "unrecorded_traces"
 UNRECORDED_DISTURBANCES = "unrecorded_disturbances"
+REMEMBERED_STALLS = 500
 EXACT_NS = 1_000_000_000
 """How long around a stall histograms are exact."""
 
@@ -44,8 +47,10 @@ class Thrift:
 
     def __init__(self) -> None:
         self._exact = Allowance(11, 0.05)
-        self._stalls = Allowance(60, 2)
-        self._events = Allowance(3_000, 60)
+        self._stalls, self._late_wakes = Allowance(60, 2), Allowance(30, 1)
+        self._events, self._late_events = Allowance(3_000, 50), Allowance(600, 10)
+        self._slow: deque[int] = deque(maxlen=REMEMBERED_STALLS)
+        """``planned_ns`` of the newest stalls in write() itself: their traces may come later."""
         self._disturbances = Allowance(300, 5)
         self._threshold_ns = Settings().threshold_ns
 
@@ -65,9 +70,9 @@ class Thrift:
         if frame.settings is not None:
             self._threshold_ns = frame.settings.threshold_ns
         if tick is not None and tick.stalls:
-            stalls = _longest(tick.stalls, self._stalls.take(frame.end_ns, len(tick.stalls)))
+            stalls = self._described(tick.stalls, frame.end_ns)
             if len(stalls) < len(tick.stalls):
-                late = self._late(tick.stalls) - self._late(stalls)
+                late = sum(map(self._late, tick.stalls)) - sum(map(self._late, stalls))
                 left_out = {UNRECORDED_LATE_WAKES: late, UNRECORDED_STALLS: len(tick.stalls) - len(stalls) - late}
                 lost |= {name: count for name, count in left_out.items() if count}
                 frame = replace(frame, writer=replace(tick, stalls=stalls))
@@ -84,22 +89,25 @@ class Thrift:
                 frame = replace(frame, disturbances=tuple(d for d in frame.disturbances if d in weighty))
         return replace(frame, losses={**frame.losses, **lost}) if lost else frame
 
-    def _late(self, stalls: Sequence[Write]) -> int:
-        """How many of them were late wakes: write() itself stayed within the threshold."""
-        return sum(stall.service_ns <= self._threshold_ns for stall in stalls)
+    def _late(self, write: Write) -> bool:
+        """A late wake: write() itself stayed within the threshold."""
+        return write.service_ns <= self._threshold_ns
+
+    def _described(self, stalls: Sequence[Write], at_ns: int) -> tuple[Write, ...]:
+        """The longest, in the order they had: of those in write() at least one."""
+        slow = sorted((write for write in stalls if not self._late(write)), key=lambda write: -write.service_ns)
+        late = sorted(filter(self._late, stalls), key=lambda write: -write.response_ns)
+        self._slow.extend(write.planned_ns for write in slow)
+        kept = slow[: max(1, self._stalls.take(at_ns, len(slow)))] + late[: self._late_wakes.take(at_ns, len(late))]
+        return tuple(write for write in stalls if write in kept)
 
     def _affordable(self, frame: Frame) -> tuple[StallTrace, ...]:
         """Traces of the longest stalls, as many as their events may be."""
         kept = []
         for trace in sorted(frame.traces, key=lambda trace: trace.from_ns - trace.to_ns):
             wanted = 1 + len(trace.events) + len(trace.listing) // 50
-            if self._events.take(frame.end_ns, wanted) < wanted:
-                break
+            allowance = self._events if trace.planned_ns in self._slow else self._late_events
+            if allowance.take(frame.end_ns, wanted) < wanted:
+                continue
             kept.append(trace.planned_ns)
         return tuple(trace for trace in frame.traces if trace.planned_ns in kept)
-
-
-def _longest(stalls: tuple[Write, ...], count: int) -> tuple[Write, ...]:
-    """At least the longest; in the order they had."""
-    kept = sorted(stalls, key=lambda write: -write.service_ns)[: max(1, count)]
-    return tuple(write for write in stalls if write in kept)
