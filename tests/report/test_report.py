@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.model.makers import a_frame, a_write, at
 from tests.report.makers import HOSTILE, TOLD, a_few_writes, digest_of, hostile, story
 from tests.sessions.makers import recorded, scripted
 from wlat_tui.commands.report import report
+from wlat_tui.compare.side import Side
 from wlat_tui.frame import Span, WriteClass
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
@@ -61,6 +64,27 @@ def test_the_summary_says_worst_stalls_memory_and_what_toggles_did() -> None:
     assert f"{session.stall_count} writes took longer than 1.00ms" in said
     assert "Node 1 fell" in said
     assert "zone_reclaim_mode 0 -> 1: new-page p99" in said
+
+
+def test_late_wakes_are_told_apart_from_stalls_in_write_itself() -> None:
+    frames = []
+    for i in range(60):
+        late = [replace(a_write(at(i) + k * 50_000, 20_000), planned_ns=at(i) - 5_000_000 - k) for k in range(20)]
+        stalls = (*late, a_write(at(i) + 9_000_000, 2_000_000 + i)) if i in (20, 30) else tuple(late)
+        frame = a_frame(i, list(stalls))
+        assert frame.writer is not None
+        frames.append(replace(frame, writer=replace(frame.writer, stalls=stalls, stall_count=len(stalls))))
+    digest = digest_of(frames)
+    said = " ".join(words.summary(digest))
+    assert "2 writes took longer than 1.00ms." in said
+    assert "1,200 more were late by as much because the writer was woken late" in said
+    assert [row[1] for row in words.longest(digest).rows] == ["2.00ms", "2.00ms"]
+    assert [row[1] for row in words.latest(digest).rows] == ["20.0us"] * 5
+    text = "".join(page.report_page(digest))
+    assert text.index("The longest write()") < text.index("The latest wakes")
+    side = Side("a").take_all(frames)
+    assert (side.stalls, side.late_wakes, side.causes.total()) == (2, 1_200, 2)
+    assert Side("a", Span.RESPONSE).take_all(frames).stalls == 1_202
 
 
 def test_every_write_is_in_the_heat_map_and_every_stall_in_its_column() -> None:

@@ -323,11 +323,13 @@ def _curve(counts: Mapping[int, int]) -> tuple[tuple[float, int], ...]:
 
 
 def _stall_figures(a: Side, b: Side, drawn: _Drawn) -> tuple[Figure, ...]:
-    """Stalls per hour: all of them, which have no interval when there are few, then by cause."""
+    """Stalls per hour: all of them, which have no interval when there are few, then by cause; then late wakes."""
     hours = [side.length_ns / 3.6e12 for side in (a, b)]
     if not all(hours):
         return ()
-    return (_all_stalls(a, b, hours, drawn), *_by_cause(a, b, hours))
+    late = (a.late_wakes / hours[0], b.late_wakes / hours[1])
+    late_wakes = (Figure("late wakes per hour", *late),) if any(late) else ()
+    return (_all_stalls(a, b, hours, drawn), *_by_cause(a, b, hours), *late_wakes)
 
 
 def _by_cause(a: Side, b: Side, hours: Sequence[float]) -> Iterator[Figure]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from struct import iter_unpack
 
 from wlat_tui.evidence import Tracer
-from wlat_tui.frame import Frame, Host, Settings, Span, Write, WriteClass, WriterTick
+from wlat_tui.frame import UNRECORDED_LATE_WAKES, Frame, Host, Settings, Span, Write, WriteClass, WriterTick
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
 
@@ -54,8 +55,11 @@ class Side:
         self.tracer: Tracer | None = None
         self.worst: Write | None = None
         self.stalls = 0
+        """Of service time those in write() itself, of response time all."""
+        self.late_wakes = 0
+        """What else was told as stalls, of service time: the writer was woken late, write() itself was quick."""
         self.causes: Counter[str] = Counter()
-        """Cause (`wlat_tui.causes`) -> stalls named after it, up to the last `part` or `end`."""
+        """Cause (`wlat_tui.causes`) -> ``stalls`` named after it."""
         self.losses: Counter[str] = Counter()
         self.parts = 1
         self.gap_ns = 0
@@ -74,9 +78,8 @@ class Side:
         self._last_end_ns = None
 
     def end(self) -> None:
-        """Nothing more comes: count the causes of the stalls since the last `part`."""
+        """Nothing more comes."""
         self._close()
-        self.causes.update({top.cause.name: top.count for top in self._session.top_causes})
         self._session = Session()
 
     def take_all(self, frames: Iterable[Frame]) -> Side:
@@ -88,7 +91,12 @@ class Side:
 
     def take(self, frame: Frame) -> None:
         """Count one frame in. Frames of one part come in time order; the first brings every section (`Recording.known_at`)."""
+        explained = self._session.explained
+        before = explained[-1] if explained else None
         self._session.fold(frame)
+        for stall in takewhile(lambda stall: stall is not before, reversed(explained)):
+            if not self._late(stall.write):
+                self.causes[stall.cause.name] += 1
         self.host = frame.host or self.host
         self.tracer = frame.tracer or self.tracer
         if frame.settings is not None and frame.settings not in self.settings:
@@ -104,16 +112,21 @@ class Side:
         if (self._last_end_ns is not None and tick.begin_ns > self._last_end_ns + FINEST_NS) or tick.gap_ns:
             self._close()
         self._last_end_ns = tick.end_ns
-        self._count(tick)
+        self._count(tick, frame.losses.get(UNRECORDED_LATE_WAKES, 0) if self.span is Span.SERVICE else 0)
         if self._open.length_ns >= self._unit_ns:
             self._close()
 
-    def _count(self, tick: WriterTick) -> None:
+    def _late(self, write: Write) -> bool:
+        return self.span is Span.SERVICE and write.service_ns <= self._session.settings.threshold_ns
+
+    def _count(self, tick: WriterTick, unrecorded_late: int) -> None:
         block = self._open
         block.part = self.parts - 1
         block.length_ns += tick.end_ns - tick.begin_ns - tick.gap_ns
-        block.stalls += tick.stall_count
-        self.stalls += tick.stall_count
+        late = min(tick.stall_count, sum(map(self._late, tick.stalls)) + unrecorded_late)
+        block.stalls += tick.stall_count - late
+        self.stalls += tick.stall_count - late
+        self.late_wakes += late
         self.gap_ns += tick.gap_ns
         self.error_slots += tick.error_slots
         for delta in tick.histograms:

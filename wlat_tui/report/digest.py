@@ -23,6 +23,7 @@ LOWEST_EXPONENT = 2
 """The heat map begins at 100 ns."""
 HEAT_ROWS = PER_DECADE * 9
 KEPT_STALLS = 500
+KEPT_LATE_WAKES = 200
 KEPT_NOTICES = 30
 CURVE_POINTS = 200
 
@@ -35,6 +36,27 @@ class TimeColumn:
     headroom_pages: dict[int, int] = field(default_factory=dict)
     """Node -> the least in this stretch."""
     stalls: int = 0
+
+
+class _Longest:
+    """So many of the longest stalls."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._heap: list[tuple[int, int, Explained]] = []
+        self._count = 0
+
+    def add(self, explained: Explained) -> None:
+        self._count += 1
+        # of equals the earlier one is kept
+        entry = (explained.verdict.span_ns, -self._count, explained)
+        if len(self._heap) < self._most:
+            heapq.heappush(self._heap, entry)
+        else:
+            heapq.heappushpop(self._heap, entry)
+
+    def ranked(self) -> list[Explained]:
+        return [explained for _, _, explained in sorted(self._heap, reverse=True)]
 
 
 class Digest:
@@ -54,14 +76,13 @@ class Digest:
         self.columns: list[TimeColumn | None] = [None] * COLUMNS
         self.heat: list[Counter[int] | None] = [None] * HEAT_COLUMNS
         """By time column: row (`row_of_ns`) -> writes, service time; None: nothing was written."""
-        self.stalls: list[tuple[int, int, Explained]] = []
-        """A heap of the longest: (length in ns, its number, the stall)."""
+        self._stalls = _Longest(KEPT_STALLS)
+        self._late_wakes = _Longest(KEPT_LATE_WAKES)
         self.examples: dict[str, Explained] = {}
         """Cause -> its longest stall."""
         self.notices: dict[str, None] = {}
         self._heat_at = 0
         self._heat_now = Histogram()
-        self._explained = 0
 
     def take(self, frame: Frame) -> None:
         """Count one frame in."""
@@ -126,21 +147,21 @@ class Digest:
         self._heat_now.clear()
 
     def _take_stall(self, explained: Explained) -> None:
-        length_ns = explained.verdict.span_ns
-        self._explained += 1
-        entry = (length_ns, self._explained, explained)
-        if len(self.stalls) < KEPT_STALLS:
-            heapq.heappush(self.stalls, entry)
-        elif length_ns > self.stalls[0][0]:
-            heapq.heapreplace(self.stalls, entry)
+        late = explained.write.service_ns <= self.session.settings.threshold_ns
+        (self._late_wakes if late else self._stalls).add(explained)
         known = self.examples.get(explained.verdict.cause)
-        if known is None or length_ns > known.verdict.span_ns:
+        if known is None or explained.verdict.span_ns > known.verdict.span_ns:
             self.examples[explained.verdict.cause] = explained
 
     @property
     def longest(self) -> list[Explained]:
-        """The longest stalls, longest first."""
-        return [explained for _, _, explained in sorted(self.stalls, key=lambda entry: (-entry[0], entry[1]))]
+        """The longest stalls in write() itself, longest first."""
+        return self._stalls.ranked()
+
+    @property
+    def latest(self) -> list[Explained]:
+        """The latest wakes: the writer came late, write() itself was quick."""
+        return self._late_wakes.ranked()
 
     def curve(self, span: Span, write_class: WriteClass | None) -> list[tuple[float, int]]:
         """(fraction of writes that took longer, ns) for a percentile plot; [] when there was no such write."""

@@ -158,7 +158,10 @@ def _stalls(digest: Digest) -> Iterator[str]:
             + paragraphs(f"What would help: {text}" for text in example.advice)
             + "</details>\n"
         )
-    yield "<h3>The longest</h3>\n" + table(words.longest(digest), "The longest stalls") + "</section>\n"
+    for heading, listed in (("The longest write()", words.longest(digest)), ("The latest wakes", words.latest(digest))):
+        if listed.rows:
+            yield f"<h3>{heading}</h3>\n" + table(listed, heading)
+    yield "</section>\n"
 
 
 def _asset(name: str) -> str:

@@ -65,8 +65,10 @@ def _stalls(digest: Digest, width: int) -> Iterator[str]:
             yield from _folded(f"  {' < '.join(example.chain)}", width, 4)
         for advice in example.advice:
             yield from _folded(f"  what would help: {advice}", width, 4)
-    yield ""
-    yield from _table(words.longest(digest))
+    for heading, listed in (("the longest write()", words.longest(digest)), ("the latest wakes", words.latest(digest))):
+        if listed.rows:
+            yield from ("", heading)
+            yield from _table(listed)
 
 
 def _history(digest: Digest, width: int) -> Iterator[str]:

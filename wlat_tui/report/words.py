@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from wlat_tui.model.suspects import sentence
 from wlat_tui.report.digest import Digest
 from wlat_tui.units import format_bytes, format_ns
 
-LISTED_MARKS, LISTED_STALLS, LISTED_SUSPECTS, LISTED_FRAMES = 40, 20, 10, 24
+LISTED_MARKS, LISTED_STALLS, LISTED_LATE_WAKES, LISTED_SUSPECTS, LISTED_FRAMES = 40, 20, 5, 10, 24
 CLASSES: tuple[tuple[str, WriteClass | None], ...] = (
     ("all writes", None),
     ("in-page", WriteClass.IN_PAGE),
@@ -54,7 +54,15 @@ def clock(digest: Digest, at_ns: int, *, date: bool = False) -> str:
 def title(digest: Digest) -> str:
     host = digest.session.host
     name = "unknown host" if host is None else host.hostname
-    return f"{name}, {clock(digest, digest.begin_ns, date=True)}, {format_ns(digest.end_ns - digest.begin_ns)}"
+    return f"{name}, {clock(digest, digest.begin_ns, date=True)}, {_length(digest.end_ns - digest.begin_ns)}"
+
+
+def _length(ns: int) -> str:
+    """``45.2s``, ``10 min 22 s``, ``24 h 0 min``."""
+    minutes, seconds = divmod(round(ns / 1e9), 60)
+    if minutes < 2:
+        return format_ns(ns)
+    return f"{minutes} min {seconds} s" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def summary(digest: Digest) -> Iterator[str]:
@@ -70,7 +78,7 @@ def summary(digest: Digest) -> Iterator[str]:
         f"half of all {whole.count:,} writes took at most {format_ns(whole.p50_ns)}, "
         f"99 % at most {format_ns(whole.p99_ns)}, 99.9 % at most {format_ns(whole.p999_ns)}."
     )
-    yield _stalls(digest)
+    yield from _stalls(digest)
     yield from _causes(digest)
     yield from _memory(digest)
     suspects = [suspect for suspect in session.suspects.ranked() if not suspect.own and suspect.stalls]
@@ -89,15 +97,20 @@ def summary(digest: Digest) -> Iterator[str]:
         yield f"There are {len(gaps)} gaps of {format_ns(total_ns)} in all; they are drawn as gaps, not as stalls."
 
 
-def _stalls(digest: Digest) -> str:
-    session = digest.session
+def _stalls(digest: Digest) -> Iterator[str]:
+    session, counted = digest.session, digest.session.headline()
     threshold = format_ns(session.settings.threshold_ns)
-    if not session.stall_count:
-        return f"No write took longer than {threshold}."
-    hours = session.elapsed_ns / 3.6e12
-    rate = f", {session.stall_count / hours:,.3g} an hour" if hours >= 1 else ""
-    writes = "write" if session.stall_count == 1 else "writes"
-    return f"{session.stall_count:,} {writes} took longer than {threshold}{rate}."
+    if counted.stalls:
+        hours = session.elapsed_ns / 3.6e12
+        rate = f", {counted.stalls / hours:,.3g} an hour" if hours >= 1 else ""
+        yield f"{counted.stalls:,} {'write' if counted.stalls == 1 else 'writes'} took longer than {threshold}{rate}."
+    else:
+        yield f"No write took longer than {threshold}."
+    if counted.late_wakes:
+        yield (
+            f"{counted.late_wakes:,} more were late by as much because the writer was woken late; write() itself was quick then"
+            " (late wakes: the host's timer, scheduler or hypervisor)."
+        )
 
 
 def _causes(digest: Digest) -> Iterator[str]:
@@ -107,7 +120,8 @@ def _causes(digest: Digest) -> Iterator[str]:
     if named and total_ns:
         first = named[0]
         yield (
-            f"Most of the stalled time that could be explained is {first.cause.title}: {first.count:,} stalls, "
+            f"Most of the {'lost' if digest.session.late_wakes else 'stalled'} time that could be explained is"
+            f" {first.cause.title}: {first.count:,} times, "
             f"{100 * first.total_ns / total_ns:.0f} % of {format_ns(total_ns)}."
         )
     unexplained_ns = total_ns - sum(each.explained_ns for each in top)
@@ -204,9 +218,18 @@ def _heading(digest: Digest, stall: Explained) -> str:
 
 
 def longest(digest: Digest) -> Table:
-    """The longest stalls."""
+    """The longest stalls in write() itself."""
+    return _listed(digest, digest.longest[:LISTED_STALLS])
+
+
+def latest(digest: Digest) -> Table:
+    """The latest wakes."""
+    return _listed(digest, digest.latest[:LISTED_LATE_WAKES])
+
+
+def _listed(digest: Digest, stalls: Sequence[Explained]) -> Table:
     rows = []
-    for stall in digest.longest[:LISTED_STALLS]:
+    for stall in stalls:
         write, suspect = stall.write, stall.suspect
         by = "" if suspect is None else (suspect.by.comm or suspect.by.command)
         times = (format_ns(write.service_ns), format_ns(write.response_ns))
