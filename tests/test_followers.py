@@ -9,11 +9,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.terminal import Terminal
+from tests.model.makers import a_frame, a_write, at
 from wlat_tui.followers.on_stall import OnStall, command_line
 from wlat_tui.followers.stop_after import StopAfter, caught
 from wlat_tui.frame import Settings
@@ -207,6 +209,23 @@ def test_the_run_ends_after_so_many_stalls_once_the_last_is_explained() -> None:
     assert MONITOR.comm in report
 
 
+def test_late_wakes_are_summed_by_cause_and_not_listed_among_the_stalls() -> None:
+    session = Session()
+    slow = a_write(at(0), 9_000_000)
+    late = [replace(a_write(at(i), 5_000), planned_ns=at(i) - 7_000_000) for i in (1, 2)]
+    for i, stall in enumerate((slow, *late)):
+        frame = a_frame(i, (stall,))
+        assert frame.writer is not None
+        session.fold(replace(frame, writer=replace(frame.writer, stalls=(stall,), stall_count=1)))
+    for i in range(3, 6):
+        session.fold(a_frame(i))
+    told = caught(session)
+    assert told[0] == "1 stall in write() and 2 late wakes"
+    assert [line for line in told if "9.00ms" in line]
+    assert not [line for line in told if "7.01ms" in line]
+    assert told[-1] == "late wakes: late wake 2"
+
+
 def wlat(*arguments: str, status: int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "wlat_tui", *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env={**os.environ, "TZ": "UTC"}, check=False)
@@ -227,7 +246,7 @@ def test_flags_that_cannot_work_are_refused_before_anything_starts(tmp_path: Pat
 def test_the_live_screen_ends_after_so_many_stalls_and_prints_them() -> None:
     said = wlat_on_a_terminal("--demo", "--threshold", "10us", "--size", "4096", "--stop-after", "1")
     assert "caught in" in said
-    assert "stalls in write()" in said
+    assert " in write() and " in said
 
 
 def wlat_on_a_terminal(*arguments: str) -> str:
@@ -253,4 +272,4 @@ def test_recording_stops_after_stalls_and_lists_them_with_their_causes(tmp_path:
     )
     ran = wlat(*command, "--on-stall", f"tee {out}", status=0)
     assert "caught" in ran.stdout
-    assert "stalls in write()" in ran.stdout
+    assert " in write() and " in ran.stdout

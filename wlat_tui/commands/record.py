@@ -222,7 +222,8 @@ def summary(session: Session, recorder: Recorder, why: str, flight: FlightFiles 
             ]
             most_ns = None if worst is None else worst.service_ns if span is Span.SERVICE else worst.response_ns
             lines.append(f"  {span.name.lower():<9}{'  '.join(parts)}  worst {format_ns(most_ns)}  ({figures.count:,} writes)")
-    lost = "".join(f", {count} {name}" for name, count in session.losses.items())
+    losses = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in session.losses.items() if count)
+    lost = f"; lost {losses}" if losses else ""
     stalls = caught(session)
     lines += [f"  {stalls[0]}{lost}", *(f"  {line}" for line in stalls[1:])]
     files = [recorder.path] if recorder.path is not None else flight.written if flight is not None else []
