@@ -247,9 +247,11 @@ static void account(struct wl_writer *w, const struct sample *s)
 	uint64_t since = w->planned > w->last_end ? w->planned : w->last_end; /* when the writer was last free to act */
 	uint64_t busy = s->end - since;
 	if (__builtin_expect((w->continued || busy >= FROZEN_NS) && was_stopped(w, since, busy), 0)) {
-		set->gap_ns += busy;
-		set->gap_slots += (s->end - w->planned) / w->interval_ns + 1;
-		w->planned = wl_now() + w->interval_ns;
+		/* until now, not until s->end: the stop may have come after that was read */
+		uint64_t now = wl_now();
+		set->gap_ns += now - since;
+		set->gap_slots += (now - w->planned) / w->interval_ns + 1;
+		w->planned = now + w->interval_ns;
 	} else {
 		record(w, s);
 		w->planned += w->interval_ns;

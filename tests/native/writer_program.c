@@ -109,6 +109,37 @@ static void a_stop_of_the_process_is_a_gap_and_not_a_stall(void)
 	CHECK(set->worst_ns[WL_RESPONSE] < MS);
 }
 
+static ssize_t slow_and_continued_at_100(size_t n)
+{
+	virtual_now += 2 * US;
+	if (written == 100) {
+		virtual_now += 36 * MS;
+		wl_writer_continued(SIGCONT);
+	}
+	return (ssize_t)n;
+}
+
+static void stopped_while_it_asks(uint64_t until)
+{
+	if (until > virtual_now)
+		virtual_now = until;
+	if (written == 100 && atomic_load(&w->resumed_ns) == 0) {
+		virtual_now += 5ull * S;
+		atomic_store(&w->resumed_ns, virtual_now);
+	}
+}
+
+static void a_stop_after_the_last_look_at_the_clock_is_a_gap_too(void)
+{
+	new_writer();
+	on_sleep = stopped_while_it_asks;
+	struct wl_interval *set = play(200 * US, 220, 1000, slow_and_continued_at_100);
+	CHECK(set->gap_ns >= 5ull * S + 36 * MS);
+	CHECK(set->gap_slots >= (5ull * S + 36 * MS) / (200 * US));
+	CHECK_EQUAL(set->stalls, 0);
+	CHECK_EQUAL(set->writes[0] + set->writes[1], 999);
+}
+
 static ssize_t continued_in_a_stall(size_t n)
 {
 	virtual_now += written == 100 ? 50 * MS : 2 * US;
@@ -293,6 +324,7 @@ int main(void)
 	stalls_are_heads_of_queues_and_slow_writes_inside_them();
 	backlog_beyond_a_second_is_skipped_and_counted();
 	a_stop_of_the_process_is_a_gap_and_not_a_stall();
+	a_stop_after_the_last_look_at_the_clock_is_a_gap_too();
 	a_bare_sigcont_hides_no_stall();
 	a_sleep_cut_short_does_not_start_a_write_early();
 	trouble_is_counted_in_slots_and_ends_by_itself();
