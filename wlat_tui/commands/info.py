@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from wlat_tui.commands.files import FILE, format_of, opened
+from wlat_tui.sessions.places import late_wakes
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import GAPS
 from wlat_tui.units import format_bytes, format_ns
@@ -43,6 +44,7 @@ def facts(recording: Recording) -> dict[str, Any]:
         "knobs": dict(recording.rows("SELECT name, value FROM knob ORDER BY frame")),
         "worst": {span: _worst(recording, span) for span in SPANS},
         "counts": dict(zip(SUMMED, sums or (), strict=False)),
+        "late_wakes": late_wakes(recording),
         "losses": dict(recording.rows("SELECT name, sum(count) FROM loss GROUP BY name")),
         "holes": [row[1:] for row in recording.rows(GAPS)],
         "nodes": [
@@ -109,6 +111,9 @@ def lines(known: dict[str, Any]) -> Iterator[str]:
         if worst is not None:
             yield f"worst   {span:<9}{format_ns(worst['ns']):>8}  at {_clock(worst['wall_ns'])}"
     counts = {name: count for name, count in known["counts"].items() if count}
+    late = min(known["late_wakes"], counts.pop("stalls", 0))
+    counts = {"stalls in write()": (known["counts"].get("stalls") or 0) - late, "late wakes": late, **counts}
+    counts = {name: count for name, count in counts.items() if count}
     writes = [
         f"{counts.pop(name):,} {name.replace('_', '-')}" for name in ("in_page", "new_page", "prepared") if name in counts
     ]

@@ -19,7 +19,7 @@ from wlat_tui.panels.transport import Place, TransportPanel
 from wlat_tui.screens.ask import AskDialog
 from wlat_tui.sessions.moment import parse_moment
 from wlat_tui.sessions.past import growing, session_at
-from wlat_tui.sessions.places import Cell, mark_beside, overview, stall_beside, worst_frame
+from wlat_tui.sessions.places import Cell, late_wakes, mark_beside, overview, stall_beside, worst_frame
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import SessionError
@@ -101,13 +101,14 @@ class TransportKeys(App[int]):
         return "" if by == __version__ or by is None else f"older causes as wlat {by} named them"
 
     def _count_stalls(self, recording: Recording, since: int = 0) -> None:
-        """Of the whole recording; *since*: those before this frame are counted already."""
+        """Stalls in write() itself, of the whole recording; *since*: those before this frame are counted already."""
         if since == 0:
-            self._stall_total = recording.start and session_at(recording, recording.start).stall_count
+            self._stall_total = recording.start and session_at(recording, recording.start).headline().stalls
         end = len(recording)
         if since < end:
-            (more,) = recording.row("SELECT sum(stalls) FROM frame WHERE number >= ? AND number < ?", (since, end)) or (0,)
-            self._stall_total += int(more or 0)
+            first = max(since, recording.start)
+            (more,) = recording.row("SELECT sum(stalls) FROM frame WHERE number >= ? AND number < ?", (first, end)) or (0,)
+            self._stall_total += max(0, int(more or 0) - late_wakes(recording, first, end))
         self._stalls_counted = end
 
     def start_transport(self) -> None:

@@ -29,7 +29,7 @@ class Place:
     """"playing", "paused", "at the end" or, of a stream, "waiting for more"."""
     speed: float
     stalls: int
-    """In all of it."""
+    """In write() itself, in all of it."""
     cells: tuple[Cell, ...] = field(default=())
     note: str = ""
 
@@ -72,7 +72,7 @@ class TransportPanel(Panel):
         return 0 if self.place is None else 2
 
     def take(self, session: Session) -> None:
-        self._now_ns, self._wall_ns, self._stalls = session.now_ns, session.wall_ns, session.stall_count
+        self._now_ns, self._wall_ns, self._stalls = session.now_ns, session.wall_ns, session.headline().stalls
         self._threshold_ns = session.settings.threshold_ns
 
     def _heading(self, width: int) -> Line:

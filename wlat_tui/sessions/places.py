@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wlat_tui.frame import Span
+from wlat_tui.frame import UNRECORDED_LATE_WAKES, Settings, Span
 from wlat_tui.sessions.recording import Recording
 
 MOST_FRAMES = 20_000
@@ -21,14 +21,56 @@ class Cell:
 
 
 def stall_beside(recording: Recording, number: int, step: int) -> int | None:
-    """Number of the next (step 1) or previous (-1) frame with a stall; None when there is none. Raises SessionError."""
-    if step > 0:
-        row = recording.row("SELECT frame FROM stall WHERE frame > ? ORDER BY frame LIMIT 1", (number,))
-    else:
-        row = recording.row(
-            "SELECT frame FROM stall WHERE frame < ? AND frame >= ? ORDER BY frame DESC LIMIT 1", (number, recording.start)
-        )
+    """Number of the next (step 1) or previous (-1) frame with a stall; None when there is none.
+
+    Stalls in write() itself; late wakes only where the whole recording has nothing else: a busy host has thousands of them.
+    Raises SessionError.
+    """
+    order = "" if step > 0 else "DESC"
+    slow = False
+    for first, end, threshold_ns in _thresholds(recording)[::step]:
+        slow = slow or _stall_between(recording, first, end, threshold_ns, "") is not None
+        found = _stall_between(recording, *_beside(number, step, first, end), threshold_ns, order)
+        if found is not None:
+            return found
+    return None if slow else _stall_between(recording, *_beside(number, step, recording.start, len(recording)), -1, order)
+
+
+def _beside(number: int, step: int, first: int, end: int) -> tuple[int, int]:
+    """The part of these frames behind (before) this one."""
+    return (max(first, number + 1), end) if step > 0 else (first, min(end, number))
+
+
+def _stall_between(recording: Recording, first: int, end: int, above_ns: int, order: str) -> int | None:
+    row = recording.row(
+        f"SELECT frame FROM stall WHERE frame >= ? AND frame < ? AND service_ns > ? ORDER BY frame {order} LIMIT 1",
+        (max(first, recording.start), end, above_ns),
+    )
     return None if row is None else int(row[0])
+
+
+def _thresholds(recording: Recording) -> list[tuple[int, int, int]]:
+    """(first frame, frame behind the last, ns) of every stall threshold there was."""
+    changes = [(0, Settings().threshold_ns)]
+    for frame, text in recording.rows("SELECT frame, value FROM setting WHERE name = 'threshold_ns' ORDER BY frame"):
+        if isinstance(frame, int) and str(text).isdecimal() and int(text) != changes[-1][1]:
+            changes.append((frame, int(text)))
+    ends = [*(frame for frame, _ in changes[1:]), len(recording)]
+    return [(first, end, ns) for (first, ns), end in zip(changes, ends, strict=True)]
+
+
+def late_wakes(recording: Recording, first: int = 0, end: int | None = None) -> int:
+    """How many stalls of these frames were late wakes: write() itself stayed within the threshold. Raises SessionError."""
+    end = len(recording) if end is None else end
+    found = 0
+    for begin, behind, threshold_ns in _thresholds(recording):
+        span = (max(first, begin), min(end, behind), threshold_ns)
+        row = recording.row("SELECT count(*) FROM stall WHERE frame >= ? AND frame < ? AND service_ns <= ?", span)
+        found += row[0] if row else 0
+    row = recording.row(
+        "SELECT sum(count) FROM loss WHERE name = ? AND frame >= ? AND frame < ?", (UNRECORDED_LATE_WAKES, first, end)
+    )
+    return found + int(row[0] or 0 if row else 0)
 
 
 def mark_beside(recording: Recording, number: int, step: int) -> int | None:
