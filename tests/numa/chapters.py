@@ -76,8 +76,7 @@ async def play(name: str, out: Path, file: Path, without: str = "") -> Mapping[s
         if recorder is not None:
             print(recorder.close("over") or f"{name}: {recorder.frames} frames")
             shutil.copy(path, out / path.name)
-    placed = source.placement.looks if source.placement is not None else []
-    return {"warnings": experiment.warnings, "samples": source.samples, "placed": placed, "mglru": read_mglru()}
+    return {"warnings": experiment.warnings, "samples": source.samples, "mglru": read_mglru()}
 
 
 def with_mglru(on: bool) -> None:

@@ -58,8 +58,8 @@ class CountedSource:
 
     def __init__(self, source: Source) -> None:
         self.samples: list[tuple[int, Mapping[str, int]]] = []
-        """(end of frame, events so far)."""
-        self.placement: Placement | None = None
+        """(end of frame, what was counted when it came): events; and "on node N": pages of its file that were found there."""
+        self._placement: Placement | None = None
         self._source = source
         self._counters: ThreadCounters | None = None
 
@@ -80,17 +80,19 @@ class CountedSource:
             if frame.writer is not None:
                 if self._counters is None or self._counters.tid != frame.writer.tid:
                     self._counters = ThreadCounters(frame.writer.tid)
-                    self.placement = Placement(frame.writer.tid)
-                    self.placement.start()
-                self.samples.append((frame.end_ns, self._counters.read()))
+                    self._placement = Placement(frame.writer.tid)
+                    self._placement.start()
+                assert self._placement is not None
+                found = {f"on node {node}": pages for node, pages in self._placement.found.items()}
+                self.samples.append((frame.end_ns, {**self._counters.read(), **found}))
             yield frame
 
     async def apply(self, request: Request) -> Outcome:
         return await self._source.apply(request)
 
     async def close(self) -> None:
-        if self.placement is not None:
-            self.placement.stop()
+        if self._placement is not None:
+            self._placement.stop()
         await self._source.close()
         if self._counters is not None:
             self._counters.close()

@@ -11,41 +11,40 @@ import ctypes
 import mmap
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 SYS_MOVE_PAGES = 279
 PAGE = mmap.PAGESIZE
-AT_ONCE = 1024
+AT_ONCE = 256
 EVERY_S = 0.5
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Placement(threading.Thread):
-    """Looks twice a second at what the writer thread has written since the look before, until it is stopped."""
+    """Looks twice a second at the newest pages that the writer thread has written since the look before, until stopped."""
 
     def __init__(self, tid: int) -> None:
         super().__init__(name="placement", daemon=True)
-        self.looks: list[tuple[int, int, Mapping[int, int]]] = []
-        """(from, to, node -> pages written between that are in memory); CLOCK_MONOTONIC."""
+        self.found: Mapping[int, int] = {}
+        """Node -> pages found there in all looks."""
         self._tid = tid
         self._over = threading.Event()
 
     def run(self) -> None:
-        seen: tuple[int, int, int] | None = None  # when, which file, how far
+        seen: tuple[int, int] | None = None  # which file, how far
         while not self._over.wait(EVERY_S):
-            now_ns = time.monotonic_ns()
             file = _file_of(self._tid)
             if file is None:
                 continue
             try:
                 number, position = os.fstat(file).st_ino, _position(self._tid, file)
                 if position is not None:
-                    if seen is not None and seen[1] == number:
-                        self.looks.append((seen[0], now_ns, nodes_of_pages(file, seen[2], position)))
-                    seen = now_ns, number, position
+                    if seen is not None and seen[0] == number:
+                        newest = nodes_of_pages(file, max(seen[1], position - AT_ONCE * PAGE), position)
+                        self.found = Counter(self.found) + newest
+                    seen = number, position
             finally:
                 os.close(file)
 
@@ -71,7 +70,7 @@ def nodes_of_pages(file: int, begin: int, end: int) -> Counter[int]:
         pages = [start + number * PAGE for number, there in enumerate(cached) if there & 1]
         for address in pages:
             ctypes.string_at(address, 1)  # maps it: a page without a place in this process has no status
-        return Counter(node for at in range(0, len(pages), AT_ONCE) for node in _nodes(pages[at : at + AT_ONCE]))
+        return Counter(_nodes(pages))
 
 
 def _file_of(tid: int) -> int | None:

@@ -47,7 +47,7 @@ def test_a_stop_is_a_gap_and_a_cpu_that_goes_is_told(kernel: str, tmp_path: Path
     for what in ("stopped", "frozen", "suspended"):
         begin_ns, end_ns = steps[what], steps[f"{what} over"]
         gaps = [gap for gap in session.gaps if gap.begin_ns < end_ns and gap.end_ns > begin_ns]
-        assert sum(gap.end_ns - gap.begin_ns for gap in gaps) > STOPPED_S * 0.9e9, (what, session.gaps)
+        assert max(gap.end_ns - gap.begin_ns for gap in gaps) > STOPPED_S * 0.9e9, (what, gaps)
         written = [frame.writer for frame in seen.frames if frame.writer and begin_ns < frame.end_ns < end_ns + 2e9]
         worst = [write.service_ns for tick in written if (write := tick.worst[Span.SERVICE])]
         assert max(worst, default=0) < STOPPED_S * 0.9e9, f"{what} is no stall"
