@@ -391,4 +391,4 @@ def _reason(figure: Figure) -> str:
     if figure.ratio_interval is None:
         return f"{name}: {a} -> {b}, no ratio"
     low, high = figure.ratio_interval.low, figure.ratio_interval.high
-    return f"{name}: {a} -> {b}, {low:.2g} to {high:.2g} times"
+    return f"{name}: {a} -> {b}, {low:.3g} to {high:.3g} times"

@@ -76,9 +76,9 @@ def _timeline(digest: Digest) -> Chart | None:
                 "name": "stalls by cause",
                 "meta": "stall",
                 "x": [_ms(digest, stall.write.begin_ns) for stall in stalls],
-                "y": [stall.verdict.span_ns for stall in stalls],
+                "y": [stall.write.service_ns for stall in stalls],
                 "text": [
-                    f"{format_ns(stall.verdict.span_ns)} at {clock(digest, stall.write.begin_ns)}: {shown(stall.cause.title)}"
+                    f"{format_ns(stall.write.service_ns)} at {clock(digest, stall.write.begin_ns)}: {shown(stall.cause.title)}"
                     for stall in stalls
                 ],
                 "hovertemplate": "%{text}<extra></extra>",
@@ -87,7 +87,7 @@ def _timeline(digest: Digest) -> Chart | None:
         )
     traces += _headroom(digest, middles, [column.headroom_pages for _, column in columns])
     traces += _marks(digest)
-    values = [value for value in worst if value] + [stall.verdict.span_ns for stall in stalls]
+    values = [value for value in worst if value] + [stall.write.service_ns for stall in stalls]
     latency = {**_latency_axis(values), "domain": [0.46, 1.0], "title": {"text": "worst write()"}}
     layout = {
         "xaxis": {"type": "date", "anchor": "y2", "title": {"text": f"time of day, {_zone(digest)}"}},

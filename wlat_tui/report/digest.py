@@ -41,15 +41,16 @@ class TimeColumn:
 class _Longest:
     """So many of the longest stalls."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, span: Span) -> None:
         self._most = most
+        self._span = span
         self._heap: list[tuple[int, int, Explained]] = []
         self._count = 0
 
     def add(self, explained: Explained) -> None:
         self._count += 1
         # of equals the earlier one is kept
-        entry = (explained.verdict.span_ns, -self._count, explained)
+        entry = (span_ns(explained.write, self._span), -self._count, explained)
         if len(self._heap) < self._most:
             heapq.heappush(self._heap, entry)
         else:
@@ -76,8 +77,8 @@ class Digest:
         self.columns: list[TimeColumn | None] = [None] * COLUMNS
         self.heat: list[Counter[int] | None] = [None] * HEAT_COLUMNS
         """By time column: row (`row_of_ns`) -> writes, service time; None: nothing was written."""
-        self._stalls = _Longest(KEPT_STALLS)
-        self._late_wakes = _Longest(KEPT_LATE_WAKES)
+        self._stalls = _Longest(KEPT_STALLS, Span.SERVICE)
+        self._late_wakes = _Longest(KEPT_LATE_WAKES, Span.RESPONSE)
         self.examples: dict[str, Explained] = {}
         """Cause -> its longest stall."""
         self.notices: dict[str, None] = {}

@@ -234,8 +234,8 @@ def _listed(digest: Digest, stalls: Sequence[Explained]) -> Table:
         by = "" if suspect is None else (suspect.by.comm or suspect.by.command)
         times = (format_ns(write.service_ns), format_ns(write.response_ns))
         kind = write.write_class.name.lower().replace("_", "-")
-        rows.append((clock(digest, write.begin_ns), *times, kind, f"{write.cpu}", stall.cause.title, by))
-    return Table(("at", "service", "response", "class", "CPU", "cause", "beside it"), tuple(rows))
+        rows.append((clock(digest, write.begin_ns), *times, stall.cause.title, by, kind, f"{write.cpu}"))
+    return Table(("at", "service", "response", "cause", "beside it", "class", "CPU"), tuple(rows))
 
 
 def suspects(digest: Digest) -> list[str]:
