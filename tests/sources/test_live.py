@@ -126,6 +126,29 @@ async def test_changed_settings_leave_a_mark_and_bad_ones_a_sentence(disk: Path)
         assert "interval" in refused.message
 
 
+async def test_a_writer_whose_cpu_went_and_came_is_pinned_again(disk: Path) -> None:
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        pytest.skip("needs two CPUs")
+    pinned = replace(SETTINGS, cpus=(max(cpus),))
+    async with running(disk) as (source, frames):
+        await first(frames, lambda frame: frame.writer is not None)
+        assert (await source.apply(ChangeSettings(pinned, "pin", "pin"))).ok
+        tick = (await first(frames, lambda frame: frame.writer is not None and frame.writer.cpu == max(cpus))).writer
+        assert tick is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while os.sched_getaffinity(tick.tid) != {max(cpus)}:
+                await anext(frames)
+        os.sched_setaffinity(tick.tid, cpus)  # as the kernel does when the CPU goes offline
+        source._online = (min(cpus),)  # and it was seen to be gone
+        source._readings.set_privilege("user")  # the host is read again
+        told = await first(frames, lambda frame: any("asked for again" in notice for notice in frame.notices))
+        assert f"pinning the writer to {max(cpus)}" in "".join(told.notices)
+        async with asyncio.timeout(PATIENCE_S):
+            while os.sched_getaffinity(tick.tid) != {max(cpus)}:
+                await anext(frames)
+
+
 async def test_zones_are_read_again_when_the_user_asks(disk: Path) -> None:
     async with running(disk) as (source, frames):
         await first(frames, lambda frame: frame.zones is not None)

@@ -13,8 +13,9 @@ from itertools import count
 from pathlib import Path
 
 from wlat_tui.engine_client import Engine, EngineError
-from wlat_tui.frame import Frame, KnobState, Mark, Settings, WriterTick
+from wlat_tui.frame import Frame, Host, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Keeper, Knobs, ReadOnlyKnobs, open_knobs
+from wlat_tui.kernel.cpulist import format_cpulist
 from wlat_tui.kernel.process import process_of
 from wlat_tui.listing import NAME as LISTING
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
@@ -68,6 +69,7 @@ class LiveSource:
         self._read_ns = 0
         self._closing = False
         self._seq: int | None = None
+        self._online: tuple[int, ...] | None = None
         self._costs = CostMeter()
 
     async def frames(self) -> AsyncIterator[Frame]:
@@ -92,7 +94,9 @@ class LiveSource:
                 tick = arrived if isinstance(arrived, WriterTick) else None
                 if arrived is not None:
                     missing = arrived if isinstance(arrived, str) else None
-                yield self._frame(begin_ns, now_ns, tick, missing)
+                frame = self._frame(begin_ns, now_ns, tick, missing)
+                await self._pin_again(frame.host)
+                yield frame
                 begin_ns = now_ns
         finally:
             for task in working:
@@ -151,6 +155,21 @@ class LiveSource:
         kind = "restored" if settings == self._first_settings else "applied"
         self._marks.append(Mark(time.monotonic_ns(), kind, name, before, after, text))
         return Outcome(True, text)
+
+    async def _pin_again(self, host: Host | None) -> None:
+        """When CPUs came or went: the kernel lets a thread run anywhere once its CPUs are offline, also when they are back."""
+        if host is None:
+            return
+        before, self._online = self._online, host.cpus_online
+        cpus, engine = self._settings.cpus, self._engine
+        if before in (None, host.cpus_online) or not cpus or engine is None:
+            return
+        try:
+            await engine.change(self._settings)
+        except EngineError:
+            return  # it has ended; whoever reads its reports says so
+        online = format_cpulist(host.cpus_online)
+        self._notices.append(f"CPUs {online} are online now: pinning the writer to {format_cpulist(cpus)} is asked for again")
 
     async def _next_tick(self) -> WriterTick | str | None:
         """The engine's next report, why there is none, or None when it is merely late."""
