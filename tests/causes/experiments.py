@@ -16,6 +16,8 @@ from tests.causes.rig import MIB, Disk, Impossible, Rig
 from wlat_tui.frame import Mode, Settings
 
 MS = 1_000_000
+ZONEINFO_CPUS = 32
+"""A zone's lock is held while each CPU's lists are printed."""
 Load = Callable[[Rig], AbstractContextManager[list[int]]]
 """Gets in the way until the block ends; yields the pids that do it."""
 
@@ -121,6 +123,12 @@ def reclaiming_locally(mode: int) -> Load:
             knob.write_text(before)
 
     return load
+
+
+def reading_zoneinfo(rig: Rig) -> AbstractContextManager[list[int]]:
+    if (os.cpu_count() or 1) < ZONEINFO_CPUS:
+        raise Impossible("with so few CPUs a zone is printed within microseconds: nobody stalls for that")
+    return beside("read", "/proc/zoneinfo")(rig)
 
 
 @contextlib.contextmanager
@@ -313,7 +321,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "zoneinfo readers",
         ("zone_lock",),
-        beside("read", "/proc/zoneinfo"),
+        reading_zoneinfo,
         Disk(),
         settings(write_bytes=16384, interval_ns=500_000, threshold_ns=60_000),
         pinned=True,
@@ -333,9 +341,10 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment(
         "slabinfo reader",
         ("list_lock",),
-        in_directory("partial_slabs", 768 * MIB),
+        lambda rig: beside("partial_slabs", rig.directory, 768 * MIB)(rig),
         Disk(size_bytes=2048 * MIB, mkfs=("-b", "1024")),
         settings(write_bytes=4096, interval_ns=100_000, threshold_ns=80_000),
+        pinned=True,
         by_load=True,
         host_wide="holds the host's slab locks while it runs",
     ),

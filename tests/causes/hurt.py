@@ -24,6 +24,8 @@ SYNC_FILE_RANGE_ALL = 7
 """WAIT_BEFORE, WRITE and WAIT_AFTER. Source: sync_file_range(2)."""
 SYS_PROCESS_MADVISE, MADV_PAGEOUT = 440, 21
 """Since 5.10, the number on every architecture. Source: include/uapi/asm-generic/unistd.h, mman-common.h."""
+IMPORTANT = -15
+"""So that a reader comes to its turn also where much else runs."""
 CHUNK = 1 << 16
 PAGE = 4096
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -60,6 +62,7 @@ def burn(cpu: str) -> None:
 def read(cpu: str, path: str) -> None:
     """A monitor without manners: reads a kernel file over and over."""
     _pin(cpu)
+    os.nice(IMPORTANT)
     buffer = bytearray(1 << 20)
     fd = os.open(path, os.O_RDONLY)
     _begun()
@@ -237,12 +240,13 @@ def freeze(directory: str, frozen_ms: str, thawed_ms: str) -> None:
             fcntl.ioctl(fd, FITHAW, 0)
 
 
-def partial_slabs(directory: str, size_bytes: str) -> None:
+def partial_slabs(cpu: str, directory: str, size_bytes: str) -> None:
     """Leaves many half-empty buffer_head slabs: writes, syncs, evicts all but every tenth page; then reads slabinfo for ever.
 
     A slab of buffer_head holds 39 objects (104 bytes each), and with blocks of 1 KiB a page has four of them. Written page by
     page: of a large folio no part can be evicted.
     """
+    _pin(cpu)
     path = Path(directory, "slabs")
     fd = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     size = int(size_bytes)
@@ -254,6 +258,7 @@ def partial_slabs(directory: str, size_bytes: str) -> None:
         os.posix_fadvise(fd, offset + PAGE, step - PAGE, os.POSIX_FADV_DONTNEED)
     buffer = bytearray(1 << 20)
     slabinfo = os.open("/proc/slabinfo", os.O_RDONLY)
+    os.nice(IMPORTANT)
     _begun()
     while True:
         os.lseek(slabinfo, 0, os.SEEK_SET)
