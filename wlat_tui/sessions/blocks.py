@@ -1,7 +1,7 @@
 """A block: consecutive frames in one blob that needs no other to be read.
 
 | 0  | 4 | ``WLB1``                                                          |
-| 4  | 1 | packing: 1 zlib, 2 raw LZMA2 (lc 3, lp 0, pb 0, 1 MiB dictionary)  |
+| 4  | 1 | packing: 1 zlib, 2 raw LZMA2 (lc 3, lp 0, pb 0, dictionary of at most 1 MiB) |
 | 5  | 3 | zero                                                              |
 | 8  | 8 | number of the first frame in the recording                        |
 | 16 | 4 | number of frames                                                  |
@@ -63,9 +63,16 @@ class Head:
 def pack_block(first: int, frames: Sequence[Frame], *, small: bool) -> bytes:
     """Frames as a block; *small*: pack as well as we can (for good), else fast (for a second or so)."""
     raw = _FRAMES.pack(frames)
-    packed = lzma.compress(raw, lzma.FORMAT_RAW, filters=FILTERS) if small else zlib.compress(raw, 1)
+    packed = _lzma(raw) if small else zlib.compress(raw, 1)
     head = HEAD.pack(MAGIC, LZMA if small else ZLIB, first, len(frames), len(raw), len(packed), 0)[:-4]
     return head + struct.pack("<I", zlib.crc32(packed, zlib.crc32(head))) + packed
+
+
+def _lzma(raw: bytes) -> bytes:
+    """With a dictionary no larger than what it has to hold: the packer takes nine times as much memory."""
+    most = FILTERS[0]["dict_size"]
+    held = min(most, max(1 << 16, 1 << (len(raw) - 1).bit_length()))
+    return lzma.compress(raw, lzma.FORMAT_RAW, filters=[FILTERS[0] | {"dict_size": held}])
 
 
 def read_head(data: bytes) -> Head:
