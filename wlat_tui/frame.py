@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from wlat_tui.evidence import CpuTime, Disturbance, StallTrace, Tracer, Watch
+from wlat_tui.knob_state import KnobState as KnobState
+from wlat_tui.knob_state import Mark as Mark
 
 
 class WriteClass(IntEnum):
@@ -301,32 +303,6 @@ class Cost:
     read_us: float
     """Time spent reading kernel files, per second of wall time."""
     sent_bytes_per_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that was done during the session: a mitigation applied, a note, an outside change of a knob."""
-
-    at_ns: int
-    kind: str
-    """"applied", "restored", "foreign", "note", or "phase" of an experiment (see model/phases.py)."""
-    name: str
-    before: str | None
-    after: str | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class KnobState:
-    """One kernel setting as it stands. Values are the kernel's own text, stripped."""
-
-    current: str | None
-    original: str | None
-    """Value saved before wlat's first write; None: wlat has not touched it."""
-    unavailable: str | None = None
-    """Why it cannot be changed now (one sentence); None: it can."""
-    fix: str | None = None
-    """The exact command that would make it available."""
 
 
 UNRECORDED_LATE_WAKES = "unrecorded_late_wakes"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from wlat_tui.frame import KnobState, Mark
+from wlat_tui.knob_state import KnobState, Mark
 from wlat_tui.ledger import Entry, Ledger, LedgerError, read_boot_id
 from wlat_tui.mitigations import Knob, Unavailable, knobs
 from wlat_tui.mitigations.knob import blocked, check_writable, put, writable_reason

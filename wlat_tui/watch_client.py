@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from wlat_tui.evidence import Disturbance, Thread, Watch
-from wlat_tui.kernel.mounts import Mount, find_mount
+from wlat_tui.kernel.mountinfo import Mount
+from wlat_tui.kernel.mounts import find_mount
 from wlat_tui.sudo import SUDO, apart, refusal
 
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)

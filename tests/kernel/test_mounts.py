@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.kernel.tree import write
 from wlat_tui.frame import Target
-from wlat_tui.kernel.mounts import disk_refusal, parse_mountinfo, read_target
+from wlat_tui.kernel.mountinfo import parse_mountinfo
+from wlat_tui.kernel.mounts import disk_refusal, read_target
 
 MOUNTINFO = r"""22 1 252:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro
 30 22 0:30 / /var/lib/layers rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w

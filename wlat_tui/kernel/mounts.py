@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from wlat_tui.frame import Target
 from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.files import read_line, read_text
+from wlat_tui.kernel.mountinfo import Mount, parse_mountinfo
 
-_OCTAL = re.compile(r"\\([0-7]{3})")
 _NOT_A_DISK = {
     "tmpfs": "memory (tmpfs): nothing reaches a disk",
     "ramfs": "memory (ramfs): nothing reaches a disk",
@@ -24,35 +22,6 @@ _NOT_A_DISK = {
     "sysfs": "a view of the kernel (sysfs), not a place for files",
     "cgroup2": "a view of the kernel (cgroup2), not a place for files",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One line of mountinfo. ``options`` are the mount's own followed by the filesystem's that differ."""
-
-    mount_id: int
-    device_number: str
-    mount_point: str
-    options: str
-    filesystem: str
-    source: str
-
-
-def parse_mountinfo(text: str) -> tuple[Mount, ...]:
-    """In the file's order: a later mount on the same point hides an earlier one. Source: fs/proc_namespace.c show_mountinfo."""
-    mounts = []
-    for line in text.split("\n"):  # splitlines would also split at other characters that names may hold
-        left, dash, right = line.partition(" - ")
-        fields, rest = left.split(" "), right.split(" ")
-        if not dash or len(fields) < 6 or len(rest) < 2:
-            continue
-        own = fields[5].split(",")
-        further = [option for option in (rest[2] if len(rest) > 2 else "").split(",") if option and option not in own]
-        if "ro" in own:
-            further = [option for option in further if option != "rw"]  # the mount is read-only though its filesystem is not
-        options = ",".join([*own, *further])
-        mounts.append(Mount(int(fields[0]), fields[2], _unescape(fields[4]), options, rest[0], _unescape(rest[1])))
-    return tuple(mounts)
 
 
 def read_mounts(root: Path = ROOT) -> tuple[Mount, ...] | None:
@@ -138,7 +107,3 @@ def _queue(mount: Mount, root: Path) -> Path | None:
 def _flag(queue: Path | None, name: str) -> bool | None:
     text = None if queue is None else read_line(queue / name)
     return None if text is None else text == "1"
-
-
-def _unescape(text: str) -> str:
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), text)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from wlat_tui.frame import Frame, Settings
+if TYPE_CHECKING:  # the keeper answers requests and knows nothing of frames
+    from wlat_tui.frame import Frame, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from wlat_tui.evidence import Disturbance, Thread, Watch
 from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.files import read_line, read_text
 from wlat_tui.kernel.hooks import read_kprobes
-from wlat_tui.kernel.mounts import parse_mountinfo
+from wlat_tui.kernel.mountinfo import parse_mountinfo
 from wlat_tui.watch.names import Names
 from wlat_tui.watch.native import bpf_programs
 
