@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from tests.model.makers import a_frame, a_write, at
 from tests.report.makers import HOSTILE, TOLD, a_few_writes, digest_of, hostile, story
 from tests.sessions.makers import recorded, scripted
+from wlat_tui.commands.cut import cut
 from wlat_tui.commands.report import report
 from wlat_tui.compare.side import Side
 from wlat_tui.frame import Span, WriteClass
@@ -24,6 +25,7 @@ from wlat_tui.report import page, words
 from wlat_tui.report.charts import charts
 from wlat_tui.report.digest import COLUMNS, HEAT_ROWS, KEPT_STALLS, row_middle_ns, row_of_ns
 from wlat_tui.report.text import report_lines
+from wlat_tui.sessions.store import BLOCK_FRAMES, Store
 
 
 class Elements(HTMLParser):
@@ -64,6 +66,18 @@ def test_the_summary_says_worst_stalls_memory_and_what_toggles_did() -> None:
     assert f"{session.stall_count} writes took longer than 1.00ms" in said
     assert "Node 1 fell" in said
     assert "zone_reclaim_mode 0 -> 1: new-page p99" in said
+
+
+def test_a_report_of_what_is_left_of_a_rolled_up_recording_says_so(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.wlat", {}, durable=False)
+    store.append([a_frame(i, [a_write(at(i), 5_000)]) for i in range(3 * BLOCK_FRAMES)])
+    store.forget_before(at(2 * BLOCK_FRAMES))
+    store.close()
+    said = CliRunner().invoke(report, [str(tmp_path / "a.wlat"), "--text"])
+    assert said.exit_code == 0
+    told = " ".join(said.stdout.split())
+    assert f"the end of a longer recording: {2 * BLOCK_FRAMES} earlier frames were rolled up" in told
+    assert CliRunner().invoke(cut, [str(tmp_path / "a.wlat")]).output.endswith(f"{BLOCK_FRAMES} frames\n")
 
 
 def test_late_wakes_are_told_apart_from_stalls_in_write_itself() -> None:

@@ -19,7 +19,8 @@ def digest_of(recording: Recording) -> Digest:
     if span_ns is None:
         raise click.UsageError(f"{recording.path} holds no frame: there is nothing to report")
     digest = Digest(*span_ns, recording.facts, recording.path.name)
-    for frame in shown(recording.frames(), len(recording)):
+    digest.rolled_up = recording.start
+    for frame in shown(recording.frames(), len(recording) - recording.start):
         digest.take(frame)
     digest.end()
     return digest

@@ -73,6 +73,8 @@ class Digest:
         self.facts = facts
         self.name = name
         self.session = Session()
+        self.rolled_up = 0
+        """Frames before these, of which the recording kept no more than summaries (``--keep``, ``--max-size``)."""
         self.begin_wall_ns: int | None = None
         self.columns: list[TimeColumn | None] = [None] * COLUMNS
         self.heat: list[Counter[int] | None] = [None] * HEAT_COLUMNS

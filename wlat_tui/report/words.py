@@ -91,6 +91,11 @@ def summary(digest: Digest) -> Iterator[str]:
     lost = {name: count for name, count in session.losses.items() if count}
     if lost:
         yield "Not everything was seen: " + ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in lost.items()) + " lost."
+    if digest.rolled_up:
+        yield (
+            f"This is the end of a longer recording: {digest.rolled_up:,} earlier frames were rolled up (--keep, --max-size)"
+            " and are not in this report."
+        )
     gaps = [gap for gap in session.gaps if gap.end_ns - gap.begin_ns > session.settings.tick_ns]
     if gaps:
         total_ns = sum(gap.end_ns - gap.begin_ns for gap in gaps)
