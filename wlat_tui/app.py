@@ -197,7 +197,7 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
         if terminal is not None and (news := self._link.judge(time.monotonic(), slow=terminal.slow, late=terminal.late)):
             self.notify(news, markup=False)
             self._apply_bandwidth()
-        if terminal is not None and terminal.busy:
+        if terminal is not None and (terminal.busy or not self._link.affords(time.monotonic(), terminal.sent_bytes)):
             return
         if not self._fresh or self._leaving:
             return

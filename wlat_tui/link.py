@@ -1,10 +1,14 @@
-"""When the low-bandwidth view comes and goes by itself."""
+"""When the low-bandwidth view comes and goes by itself, and how often it is drawn."""
 
 from __future__ import annotations
 
 FIRST_TRIAL_S = 20.0
 """How long a link that was slow must keep up before the full view is tried again."""
 LONGEST_TRIAL_S = 600.0
+BUDGET_BYTES_PER_S = 1_800
+"""What the low-bandwidth view sends on average: under 2 KB/s also where every row changes with every frame."""
+MOST_OWED_BYTES = 3 * BUDGET_BYTES_PER_S
+"""After something large (the whole screen, a dialog) the next frame waits no longer than this takes."""
 
 
 class LinkView:
@@ -20,6 +24,8 @@ class LinkView:
         self._by_itself = wanted is None
         self._trial_s = FIRST_TRIAL_S / 2
         self._well_since_s: float | None = None
+        self._owed_bytes = 0.0
+        self._seen: tuple[float, int] | None = None
 
     def choose(self, low_bandwidth: bool) -> None:
         """The user decides, from now on."""
@@ -41,3 +47,17 @@ class LinkView:
             self.low_bandwidth, self._well_since_s = False, None
             return "The link keeps up again: full view"
         return None
+
+    def affords(self, now_s: float, sent_bytes: int) -> bool:
+        """Whether a frame may be drawn now: in the low-bandwidth view, when what was sent before is paid for.
+
+        Args:
+            now_s: a clock that only goes forward.
+            sent_bytes: all bytes since the start.
+        """
+        if self._seen is not None:
+            then_s, before = self._seen
+            owed = self._owed_bytes + sent_bytes - before - BUDGET_BYTES_PER_S * (now_s - then_s)
+            self._owed_bytes = min(MOST_OWED_BYTES, max(0.0, owed))
+        self._seen = now_s, sent_bytes
+        return not self.low_bandwidth or self._owed_bytes == 0
