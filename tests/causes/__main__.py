@@ -1,5 +1,5 @@
-"""The confusion matrix: ``python -m tests.causes [--seconds 15] [NAME ...]``. Needs root; prints a table of "
-"cause produced x named."""
+"""The confusion matrix: ``python -m tests.causes [--seconds 15] [--guests] [NAME ...]``. Needs root; prints a table of cause
+produced x named."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import fcntl
 import statistics
+import tempfile
 from pathlib import Path
 
 from tests.causes.catch import Caught, catch
@@ -50,13 +51,28 @@ def detail(caught: Caught) -> list[str]:
     return lines
 
 
+def print_guests() -> None:
+    """What needs two memory nodes, or a host whose memory may run short."""
+    # not at the top: guests run experiments through this module
+    from tests.numa.causes import KERNELS, made_in_guest
+
+    for kernel in KERNELS:
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, told in made_in_guest(kernel, Path(scratch) / "out").items():
+                print(told.get("row", f"| {name} | | not made | |").replace(name, f"{name}, guest {kernel}", 1), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="experiments to make; default: all")
     parser.add_argument("--seconds", type=float, default=15.0, help="under load, each")
+    parser.add_argument("--guests", action="store_true", help="only what guests with two memory nodes show; minutes each")
     parser.add_argument("--verbose", action="store_true", help="show the longest stall that was called something else")
     options = parser.parse_args()
     print("| produced | stalls | named (expected in bold) | explained |\n|---|---|---|---|", flush=True)
+    if options.guests:
+        print_guests()
+        return
     shares = []
     with LOCK.open("w") as lock:
         for experiment in EXPERIMENTS:

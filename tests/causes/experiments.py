@@ -115,9 +115,12 @@ def reclaiming_locally(mode: int) -> Load:
             raise Impossible("this host has one memory node")
         knob = Path("/proc/sys/vm/zone_reclaim_mode")
         before = knob.read_text()
+        node = next(Path(f"/sys/devices/system/cpu/cpu{rig.writer_cpu}").glob("node[0-9]*"))
+        total_kb = next(int(line.split()[3]) for line in (node / "meminfo").read_text().splitlines() if "MemTotal" in line)
         try:
-            knob.write_text(str(mode))
-            with rig.hurting("fill_cache", rig.writer_cpu, rig.directory) as pids:
+            # full first: a reader that goes on would make room for the writer, too
+            with rig.hurting("filled_cache", rig.writer_cpu, rig.directory, total_kb << 10) as pids:
+                knob.write_text(str(mode))
                 yield pids
         finally:
             knob.write_text(before)

@@ -215,6 +215,19 @@ def fill_cache(cpu: str, directory: str) -> None:
             os.preadv(fd, [buffer], offset)
 
 
+def filled_cache(cpu: str, directory: str, size_bytes: str) -> None:
+    """Has read a sparse file of this size and holds still: what is short of memory then has to make room itself."""
+    _pin(cpu)
+    fd = os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600)
+    os.ftruncate(fd, int(size_bytes))
+    buffer = bytearray(1 << 20)
+    for offset in range(0, int(size_bytes), len(buffer)):
+        os.preadv(fd, [buffer], offset)
+    _begun()
+    while True:
+        time.sleep(1)
+
+
 def allocate(cpu: str, size_bytes: str) -> None:
     """Takes memory in bursts, faster than it can be given back in the background."""
     _pin(cpu)
@@ -269,7 +282,7 @@ def partial_slabs(cpu: str, directory: str, size_bytes: str) -> None:
 WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
-        fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache,
+        fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache, filled_cache,
         allocate, dirty, freeze, partial_slabs, evict_ahead, page_out,
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ import contextlib
 import json
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -81,7 +82,11 @@ class Guest:
     devices: tuple[str, ...] = ()
     """More arguments of QEMU."""
     asks: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=dict)
-    """What a script may ask of the machine by making /job/ask-NAME: QMP commands; /job/done-NAME appears with the answers."""
+    """What a script may ask of the machine by making /job/ask-NAME: QMP commands; /job/done-NAME appears with the answers.
+
+    Besides, a number of seconds in /job/stop stops the whole machine for so long, its clock running on, as a hypervisor
+    does that has something better to do; the file is gone afterwards.
+    """
 
     def unavailable(self) -> str | None:
         """Why it cannot be booted here, None when it can. The first call may download a kernel."""
@@ -197,12 +202,22 @@ def _wait(
         for name, commands in asks.items():
             if (job / f"ask-{name}").exists() and not (job / f"done-{name}").exists():
                 (job / f"done-{name}").write_text(_qmp(job / "qmp", commands))
+        if seconds := _text(job / "stop"):
+            _stop(process, float(seconds))
+            (job / "stop").unlink()
         if stop is not None and stop.is_set():
             return " before the tests ended"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(1)
+            process.wait(0.5)
             return ""
     return f" within {timeout_s:.0f} s"
+
+
+def _stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """A stopped QEMU goes on with the time that it is then; its own monitor would stop its clock, too."""
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGCONT)
 
 
 def _qmp(path: Path, commands: tuple[Mapping[str, object], ...]) -> str:
