@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from wlat_tui.frame import Frame, Host, Kswapd, NodeSample, NodeShape, Zone
 from wlat_tui.model.rates import Rates
@@ -143,6 +143,8 @@ class _Node:
         self._history: deque[tuple[int, int | None]] = deque(maxlen=MOST_SAMPLES)  # at, free
         self._kswapds: deque[tuple[int, Kswapd]] = deque(maxlen=MOST_SAMPLES)
         self._sampled_ns: int | None = None
+        self._sampled: dict[str, Any] = {}
+        """Fields of the state that were read in this frame; `settle` puts them in (making a state takes microseconds)."""
 
     def shape(self, shape: NodeShape | None) -> None:
         self.state = replace(self.state, shape=shape or self.state.shape, online=shape is not None)
@@ -178,24 +180,24 @@ class _Node:
         trend_pages_per_s, trend = self._trend()
         slab = _sum((rows.get("nr_slab_reclaimable"), rows.get("nr_slab_unreclaimable")))
         self._sampled_ns = at_ns
-        self.state = replace(
-            self.state,
-            online=True,
-            rows=rows,
-            rates=Rates(self.state.rows, rows, seconds),
-            trend_pages_per_s=trend_pages_per_s,
-            trend=trend,
-            file_pages=rows.get("nr_file_pages"),
-            anon_pages=rows.get("nr_anon_pages"),
-            slab_pages=slab,
-            dirty_pages=rows.get("nr_dirty"),
-            writeback_pages=rows.get("nr_writeback"),
-        )
+        self._sampled = {
+            "online": True,
+            "rows": rows,
+            "rates": Rates(self._sampled.get("rows", self.state.rows), rows, seconds),
+            "trend_pages_per_s": trend_pages_per_s,
+            "trend": trend,
+            "file_pages": rows.get("nr_file_pages"),
+            "anon_pages": rows.get("nr_anon_pages"),
+            "slab_pages": slab,
+            "dirty_pages": rows.get("nr_dirty"),
+            "writeback_pages": rows.get("nr_writeback"),
+        }
 
     def settle(self, now_ns: int) -> None:
         """Put free pages (now) and watermarks (as known) together."""
-        state = self.state
-        free = state.rows.get("nr_free_pages")
+        state, sampled = self.state, self._sampled
+        self._sampled = {}
+        free = sampled.get("rows", state.rows).get("nr_free_pages")
         if free is None and state.zones:
             free = sum(zone.zone.free for zone in state.zones)  # no nodeN/vmstat here: as old as zoneinfo
         headroom: int | None = None
@@ -210,7 +212,14 @@ class _Node:
             empty = "no memory on this node"
         elif age is not None and not state.zones:
             empty = "all zones of this node are empty"
-        self.state = replace(state, free_pages=free, headroom_pages=headroom, state=verdict, zones_age_ns=age, empty=empty)
+        self.state = replace(
+            state, free_pages=free, headroom_pages=headroom, state=verdict, zones_age_ns=age, empty=empty, **sampled
+        )
+
+    @property
+    def seen(self) -> bool:
+        """Whether it is there, or was read in this frame."""
+        return self.state.online or bool(self._sampled)
 
     def _trend(self) -> tuple[float | None, int | None]:
         (begin, then), (end, now) = self._history[0], self._history[-1]
@@ -267,7 +276,7 @@ class Nodes:
                 if node.state.rows:
                     node.state = replace(node.state, online=False)
         for node in self._nodes.values():
-            if node.state.online:
+            if node.seen:
                 node.settle(frame.end_ns)
         self.states = {number: self._nodes[number].state for number in sorted(self._nodes)}
 

@@ -80,12 +80,17 @@ class Cursor:
         return taken
 
     def uvarint(self) -> int:
-        value = shift = 0
+        # most are one byte, and a block has thousands: no slice for each
+        data, at, value, shift = self._data, self._at, 0, 0
         while True:
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << shift
+            if at >= len(data):
+                raise Damaged("a column is shorter than it says")
+            byte = data[at]
+            at += 1
             if byte < 0x80:
-                return value
+                self._at = at
+                return value | byte << shift
+            value |= (byte & 0x7F) << shift
             shift += 7
 
     def svarint(self) -> int:
