@@ -117,6 +117,21 @@ def test_a_late_wake_is_split_at_the_moment_the_timer_fired() -> None:
     assert "stress (55)" in verdict.phases[1].evidence
 
 
+@pytest.mark.parametrize(
+    ("late_us", "had_by", "named"), [(400_000, 0, "steal"), (9_000, 0, "late_timer"), (400_000, 7, "late_timer")]
+)
+def test_a_timer_that_fires_far_too_late_on_an_idle_cpu_was_held_up_by_the_host(late_us: int, had_by: int, named: str) -> None:
+    """No steal is counted for a machine that is stopped. With a task on the CPU its interrupts may have been off."""
+    trace = a_trace(
+        event(-90, "sched_switch", (), prev_pid=4000, prev_state=1, next_pid=had_by, next_comm="x"),
+        waking(late_us),
+        back(late_us + 10, by=had_by, comm="x"),
+    )
+    verdict = explain(a_stall(10 * US, wake_ns=(late_us + 20) * US), trace, known())
+    assert verdict.cause == named
+    assert (verdict.confidence is Confidence.COINCIDED) == (named == "steal")
+
+
 def test_an_idle_cpu_that_takes_its_time_is_not_called_a_run_queue() -> None:
     trace = a_trace(
         event(-90, "sched_switch", (), prev_pid=4000, prev_state=1, next_pid=0, next_comm="swapper/1"), waking(10), back(3_000)

@@ -34,7 +34,6 @@ LIMIT_BYTES = 12 << 20
 """What 400 pages a second reach soon."""
 ENOUGH = 12
 PATIENCE_S, CONTROL_S = 60.0, 25.0
-MIN_FREE = Path("/proc/sys/vm/min_free_kbytes")
 STOP = Path("/job/stop")
 STOPPED_S = 0.4
 PLATFORM = (Family.SCHEDULER, Family.INTERRUPT, Family.HOST, Family.UNKNOWN)
@@ -74,47 +73,11 @@ def above_high(rig: Rig) -> Iterator[list[int]]:
         yield []
 
 
-@contextlib.contextmanager
-def raised_reserves(rig: Rig) -> Iterator[list[int]]:
-    """The cache is full everywhere, and now and then the kernel wants half as much again free as there is.
-
-    Whoever allocates then makes room himself, until kswapd has. Less than twice as much, or he would be put to sleep instead.
-    """
-    done = threading.Event()
-    before = MIN_FREE.read_text()
-    # much more than that and the machine dies of its own reserves
-    most_kb = 3 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 100 // 1024
-
-    def work() -> None:
-        while not done.wait(1.5):
-            MIN_FREE.write_text(str(max(int(before), min(free_kb() * 3 // 2, most_kb))))
-            done.wait(0.5)
-            MIN_FREE.write_text(before)
-
-    with rig.hurting("fill_cache", rig.writer_cpu, rig.directory) as pids:
-        waited_s = 0
-        while free_kb() > 4 * int(before) and waited_s < PATIENCE_S:
-            waited_s += 1
-            time.sleep(1)
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield pids
-        finally:
-            done.set()
-            thread.join()
-            MIN_FREE.write_text(before)
-
-
-def free_kb() -> int:
-    return next(int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemFree:"))
-
-
 MACHINE_STOPPED = Experiment("machine stopped", ("steal", "suspended"), stopping_the_machine, platform=True)
 
 
-INSTEAD = {"memory limit": limited, "memory.high": above_high, "page-cache pressure": raised_reserves}
-"""Loads that a small machine with one slow CPU survives."""
+INSTEAD = {"memory limit": limited, "memory.high": above_high}
+"""Loads at the pace of an emulated CPU."""
 
 
 def in_a_guest(experiment: Experiment) -> Experiment:

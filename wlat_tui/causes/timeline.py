@@ -24,6 +24,9 @@ LOWEST_REAL_TIME = 99
 """prio of a real-time thread is at most this; an ordinary one's is 100 to 139. Source: include/linux/sched/prio.h."""
 _FAULTS = ("page_fault_user", "page_fault_kernel")
 _FAULT_HANDLER = frozenset({"exc_page_fault", "handle_mm_fault", "do_user_addr_fault"})
+HOST_LATE_NS = 50_000_000
+"""A timer that fires so late on an idle CPU was held up outside this kernel: coarse timers (HZ=100) are 10 ms late at most, and
+idle states a few. No steal is counted while a whole machine is stopped."""
 LOCK_LOOKS_AHEAD = 8
 """Events after a contention among which the one may be that tells which lock it was."""
 _OWN_SLEEP = frozenset({"do_nanosleep", "hrtimer_nanosleep", "common_nsleep"})
@@ -236,7 +239,12 @@ class Timeline:
         """The writer comes back from its wait for the plan: what lies behind the plan is lateness."""
         planned_ns, woken_ns = self._write.planned_ns, off.woken_ns
         if woken_ns is not None:
-            self._add(planned_ns, woken_ns, "late_timer", "its timer fired that late", off.event, ())
+            had = self._running.longest(off.event.cpu, planned_ns, woken_ns, self._tid or -1)
+            if woken_ns - planned_ns >= HOST_LATE_NS and had is not None and had.pid == IDLE_PID:
+                text = "the CPU was idle and its timer fired that late: no idle state lasts so long beyond it"
+                self._add(planned_ns, woken_ns, "steal", text, off.event, (), None, Confidence.COINCIDED)
+            else:
+                self._add(planned_ns, woken_ns, "late_timer", "its timer fired that late", off.event, ())
             self._wait(off, max(planned_ns, woken_ns), at_ns, Confidence.TRACED if seen else Confidence.COINCIDED)
             return
         by = self._running.longest(off.event.cpu, planned_ns, at_ns, self._tid or -1)
