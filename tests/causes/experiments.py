@@ -262,7 +262,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         ("sync_read",),
         at_files("evict_ahead", 16 * MIB),
         None,
-        settings(threshold_ns=MS // 2),
+        settings(threshold_ns=2 * MS // 5),
     ),
     Experiment(
         "uncached overwrite, xfs",
