@@ -32,7 +32,7 @@ def test_wlat_sees_both_nodes_and_its_switches_act_and_are_put_back(kernel: str,
     """Runs the tests of inside_guest.py in a guest; their report is this one's failure message."""
     # huge pages raise min_free_kbytes at boot beyond what is safe to raise further on nodes this small
     guest = booted(Guest(mem=("2G", "1G"), cpus=("0", "1"), fs=fs, kernel=kernel, arguments=("transparent_hugepage=never",)))
-    output = guest.run(f"{PYTEST} -k '{which}'", timeout_s=300).check()
+    output = guest.run(f"{PYTEST} -k '{which}'", timeout_s=600).check()
     print(output)  # how long each took: pytest -rP
     assert " passed" in output, output
     assert "skipped" not in output, output
