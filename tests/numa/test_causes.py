@@ -50,3 +50,4 @@ def test_a_machine_that_was_stopped_does_not_blame_the_kernel(made: dict[str, di
     assert told["stopped"] >= ENOUGH
     assert sum(told["stalls_when_stopped"].values()) + told["gaps"] >= ENOUGH, told
     assert not told["kernel_blamed"], told
+    assert told["stalls_when_stopped"].get("steal", 0) >= ENOUGH, "when the CPU was idle"
