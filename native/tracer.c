@@ -321,6 +321,13 @@ static void name_events(const struct wl_trace_target *target, unsigned char *rec
 	}
 }
 
+/* The CPU the writer is on comes first: its own records are there, and those of other CPUs could leave no room for them. But it may
+ * have gone to sleep elsewhere, so a quarter stays for the others. */
+static size_t room_on(const struct wl_tracer *t, bool own, size_t room)
+{
+	return own && t->n_targets > 1 ? room - room / 4 : room;
+}
+
 size_t wl_tracer_copy(struct wl_tracer *t, const struct wl_write *stall, uint64_t interval_ns, unsigned char *to, size_t room)
 {
 	uint64_t before = interval_ns < BEFORE_NS ? BEFORE_NS : interval_ns > MOST_BEFORE_NS ? MOST_BEFORE_NS : interval_ns;
@@ -333,11 +340,12 @@ size_t wl_tracer_copy(struct wl_tracer *t, const struct wl_write *stall, uint64_
 		return 0;
 	pthread_mutex_lock(&t->lock);
 	bool any = false;
-	for (uint32_t n = 0; n < t->n_targets && t->mode != WL_TRACE_OFF; n++) {
-		const struct wl_trace_target *target = &t->targets[n];
-		if (target->leader < 0 || !target->on || target->since_ns > stall->end_ns)
+	for (uint32_t turn = 0; turn < 2 * t->n_targets && t->mode != WL_TRACE_OFF; turn++) {
+		const struct wl_trace_target *target = &t->targets[turn % t->n_targets];
+		bool own = target->cpu == (int)stall->cpu;
+		if (own != (turn < t->n_targets) || target->leader < 0 || !target->on || target->since_ns > stall->end_ns)
 			continue;
-		wl_perf_ring_copy(&target->ring, &span, to + bytes, room - bytes);
+		wl_perf_ring_copy(&target->ring, &span, to + bytes, room_on(t, own, room - bytes));
 		name_events(target, to + bytes, span.bytes);
 		bytes += span.bytes;
 		any = true;

@@ -85,7 +85,7 @@ def _is_blind(cause: Cause, tracer: Tracer | None) -> bool:
 
 
 def _not_recorded(begin_ns: int, end_ns: int) -> Stretch:
-    text = "the tracer's ring had been overwritten up to here"
+    text = "not kept: the ring was overwritten, or more happened than the record of one stall holds"
     # begun before everything else: whatever was recorded lies on top of it
     return Stretch(begin_ns, end_ns, "tracer_gap", Confidence.TRACED, text)
 
