@@ -52,6 +52,18 @@ def test_what_is_taken_is_in_the_file_after_closing(tmp_path: Path) -> None:
     assert recorder.lost == 0
 
 
+def test_what_is_in_memory_is_forgotten_without_being_written_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    appended: list[int] = []
+    monkeypatch.setattr(Store, "append", lambda _store, frames: appended.append(len(frames)))
+    recorder = Recorder(None, {}, durable=False)
+    recorder.forget()
+    for frame in scripted(5):
+        recorder.take(frame)
+    recorder._thread.join(PATIENCE_S)
+    assert not recorder._thread.is_alive()
+    assert not any(appended)
+
+
 def test_a_recording_in_memory_is_copied_whole_at_any_moment() -> None:
     frames = scripted(150)
     store = Store(None, {}, durable=False)

@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -171,6 +172,25 @@ async def test_records_that_pile_up_unread_are_bounded_and_counted(host: Path, m
         assert len(traces.collect(50)[0]) == 1
     finally:
         await traces.close()
+
+
+async def test_who_leaves_in_a_storm_waits_for_no_trace_that_is_unread(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, leaving, read = threading.Event(), threading.Event(), []
+
+    def slowly(_interpreter: Interpreter, raw: RawTrace, _symbols: object) -> StallTrace:
+        read.append(raw.planned_ns)
+        begun.set()
+        leaving.wait(PATIENCE_S)
+        return StallTrace(raw.planned_ns, 0, 9, ())
+
+    monkeypatch.setattr(Interpreter, "trace", slowly)
+    traces = StallTraces(Nobody(), host)
+    traces.take(Report(a_tick(1, 0, 9), tuple(RawTrace(at, 0, 9, 0, b"") for at in range(1000)), 0, FULL), "root")
+    await asyncio.to_thread(begun.wait, PATIENCE_S)
+    await traces.close()
+    leaving.set()
+    traces._thread.shutdown(wait=True)
+    assert read == [0]
 
 
 @pytest.fixture

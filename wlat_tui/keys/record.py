@@ -151,11 +151,10 @@ class RecordKeys(App[int]):
 
     async def stop_keeping(self) -> None:
         """End whatever records; bounded."""
-        ending = [asyncio.ensure_future(self._stop_recording("wlat ended"))]
         if self.past is not None:
-            past, self.past = self.past, None
-            ending.append(asyncio.ensure_future(asyncio.to_thread(past.close, "wlat ended")))
-        await asyncio.wait(ending, timeout=CLOSE_S)
+            self.past.forget()
+            self.past = None
+        await asyncio.wait([asyncio.ensure_future(self._stop_recording("wlat ended"))], timeout=CLOSE_S)
 
     def action_note(self) -> None:
         if self._keeping() is None:

@@ -130,6 +130,11 @@ class Recorder:
             return f"{self.problem}; the file holds what came before"
         return kept
 
+    def forget(self) -> None:
+        """End without writing what is left, and without waiting for what is being written: of no use for what is in memory."""
+        self.abandoned = True
+        self._closing.set()
+
     def _run(self) -> None:
         try:
             self._record()
@@ -142,6 +147,8 @@ class Recorder:
         batch: list[Frame] = []
         while True:
             closing = self._closing.wait(APPEND_EVERY_S)
+            if self.abandoned:
+                return
             if self.problem is None or not batch:
                 batch += self._drain()
             before = self._store.frames

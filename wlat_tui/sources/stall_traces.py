@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,6 +101,7 @@ class StallTraces:
         self._keeper = keeper
         self._told = Told()
         self._thread = ThreadPoolExecutor(1, "wlat-symbols")
+        self._closing = threading.Event()
         self._interpreter: Interpreter | None = None
         self._symbols: Kallsyms | None = None
         self._symbols_asked = False
@@ -162,8 +164,8 @@ class StallTraces:
             self._notices.append(f"/proc/kallsyms cannot be read: {error.strerror}")
 
     def _interpret(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> list[StallTrace]:
-        """On the thread."""
-        return [interpreter.trace(raw, self._symbols or self._told) for raw in raws]
+        """On the thread. Those of a storm take seconds: nobody waits for them who leaves."""
+        return [interpreter.trace(raw, self._symbols or self._told) for raw in raws if not self._closing.is_set()]
 
     def collect(self, until_ns: int) -> tuple[tuple[StallTrace, ...], Tracer | None]:
         """What became ready since the last time, of writes planned until then; the tracer when it has changed.
@@ -190,6 +192,7 @@ class StallTraces:
         return +losses
 
     async def close(self) -> None:
+        self._closing.set()
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
