@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { ASIDE_SLICE_NS = 6000000 }; /* more than the usual 0.7 to 3 ms, so that these preempt; not more than needed: keys wait for it */
 
 bool wl_place_has(const struct wl_cpus *cpus, unsigned cpu)
 {
@@ -88,6 +91,26 @@ int wl_place_priority(pid_t tid, uint32_t fifo_priority)
 	/* RESET_ON_FORK: whatever this process may start later does not run at real-time priority */
 	int policy = fifo_priority ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER;
 	return sched_setscheduler(tid, policy, &param) < 0 ? errno : 0;
+}
+
+int wl_step_aside(void)
+{
+	/* struct sched_attr of include/uapi/linux/sched/types.h, which libc's own headers contradict in places */
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime_ns, deadline_ns, period_ns;
+	} attr;
+	if (syscall(SYS_sched_getattr, 0, &attr, sizeof attr, 0) < 0)
+		return -errno;
+	if (attr.policy != SCHED_OTHER)
+		return 0; /* somebody has decided otherwise */
+	attr.size = sizeof attr;
+	attr.flags |= 1; /* SCHED_FLAG_RESET_ON_FORK: the engine and whatever else is started have the usual slice */
+	attr.runtime_ns = ASIDE_SLICE_NS;
+	return syscall(SYS_sched_setattr, 0, &attr, 0) < 0 ? -errno : 0;
 }
 
 /* kernel/power/qos.c: opening adds a request of PM_QOS_DEFAULT_VALUE, which constrains nothing; writing this does the same. */

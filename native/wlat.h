@@ -204,6 +204,11 @@ const char *wl_settings_refuse(const struct wl_settings *settings);
  * user's own rights. Called once, by root, before wl_engine_run. */
 int wl_become(uint32_t uid, uint32_t gid);
 
+/* For a thread that measures nothing: it asks for long time slices, so that whoever wakes on its CPU, the writer too, runs at once and
+ * not when the slice is over, some milliseconds later (kernel/sched/fair.c, since 6.12; before, nothing changes). Its children and
+ * new threads do not inherit it. 0 or -errno. */
+int wl_step_aside(void);
+
 /* Read what tracefs says about the tracepoints, while there are rights to: before wl_become. -errno: none is readable. */
 int wl_trace_prepare(void);
 

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from wlat_tui.aside import step_aside
 from wlat_tui.evidence import Disturbance, Watch
 from wlat_tui.kernel.cpus import read_online_cpus
 from wlat_tui.watch.names import Names
@@ -294,6 +295,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.umask(0o077)
     os.chdir("/")
+    step_aside()
     if not (line := _first_line()):
         return 0
     try:

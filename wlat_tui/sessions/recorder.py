@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from wlat_tui.aside import step_aside
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.schema import SessionError
 from wlat_tui.sessions.store import Store
@@ -136,6 +137,7 @@ class Recorder:
         self._closing.set()
 
     def _run(self) -> None:
+        step_aside()
         try:
             self._record()
         except BrokenPipeError:

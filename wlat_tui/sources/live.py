@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
+from wlat_tui.aside import step_aside
 from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, Host, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Keeper, Knobs, ReadOnlyKnobs, open_knobs
@@ -74,6 +75,7 @@ class LiveSource:
 
     async def frames(self) -> AsyncIterator[Frame]:
         """One frame at once, then one per engine tick; without an engine, one per tick time with the reason."""
+        step_aside()
         begin_ns = time.monotonic_ns()
         missing: str | None = "the engine is starting"
         working: list[asyncio.Task[None]] = []

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from wlat_tui.aside import step_aside
 from wlat_tui.evidence import StallTrace, TraceEvent, TraceLevel, Tracer
 from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.kallsyms import Kallsyms, Naming, read_kallsyms
@@ -100,7 +101,7 @@ class StallTraces:
         self._root = root
         self._keeper = keeper
         self._told = Told()
-        self._thread = ThreadPoolExecutor(1, "wlat-symbols")
+        self._thread = ThreadPoolExecutor(1, "wlat-symbols", step_aside)
         self._closing = threading.Event()
         self._interpreter: Interpreter | None = None
         self._symbols: Kallsyms | None = None
