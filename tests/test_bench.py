@@ -253,4 +253,5 @@ def test_a_neighbour_is_timed_without_and_with_the_watcher(disk: Path) -> None:
     names = [name for name, without, watched in map(columns, lines[2:7]) if 0 < without < 1e6 and 0 < watched < 1e6]
     assert names == ["system call", "open + close", "open + close in proc", "pipe round trip", "fork + exec + exit"]
     assert sum("target" in line for line in lines) == 5
+    assert any("opens traced (--watch-opens)" in line for line in lines)
     assert os.listdir(disk) == []

@@ -18,6 +18,7 @@ from tests.test_app import (
     ready,
     screen_text,
     settle,
+    source_of,
     until,
 )
 from wlat_tui.app import WlatApp
@@ -27,6 +28,7 @@ from wlat_tui.screens.dialogs import MitigationDialog
 from wlat_tui.screens.lines import LinesScreen
 from wlat_tui.screens.stall import StallScreen
 from wlat_tui.screens.suspects import SuspectsScreen
+from wlat_tui.sources import ChangeSettings
 from wlat_tui.sources.scripted import Scenario, ScriptedSource
 from wlat_tui.sources.scripted_evidence import MONITOR
 
@@ -219,6 +221,15 @@ async def test_without_permission_the_screen_says_what_it_is_blind_to_and_what_h
         text = app.screen.text(110).plain
         for words in (LIST_LOCK, "perf_event_paranoid", "what helps: sudo wlat", "fsync on the same filesystem: "):
             assert words in text
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, MitigationDialog))
+        assert isinstance(app.screen, MitigationDialog)
+        assert "every system call of every process" in app.screen._text().plain, "the price is said first"
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: source_of(app).requests)
+        (request,) = source_of(app).requests
+        assert isinstance(request, ChangeSettings)
+        assert request.settings.watch_opens
 
 
 async def test_before_the_first_stall_the_list_says_what_is_watched() -> None:

@@ -121,6 +121,11 @@ _SOURCE_OPTIONS = (
         help="Ask the kernel why a write stalled; costs next to nothing.",
     ),
     click.option("--deep-trace", is_flag=True, help="Ask the kernel everything about a stall ('wlat bench tracer': the cost)."),
+    click.option(
+        "--watch-opens",
+        is_flag=True,
+        help="Name readers in containers also without kernel probes; taxes each open() on this host.",
+    ),
     click.option("--read-only", is_flag=True, help="Change nothing on this host: no toggles of kernel settings."),
     click.option("--sudo", is_flag=True, help="Run the engine and the keeper through 'sudo -n'; the screen stays yours."),
     click.option(

@@ -82,8 +82,8 @@ def _disturbance(raw: dict[str, Any]) -> Disturbance:
 class Watcher:
     """Keeps a watcher running. `keep` is the task that does; `take` gives what was seen since it was last asked."""
 
-    def __init__(self, directory: Path, *, sudo: bool, command: Sequence[str] | None = None) -> None:
-        """``directory``: what the writer writes to. ``command``: instead of `watcher_command`; for tests."""
+    def __init__(self, directory: Path, *, sudo: bool, opens: bool = False, command: Sequence[str] | None = None) -> None:
+        """``directory``: what the writer writes to. ``opens``: see `trace_opens`. ``command``: instead of `watcher_command`."""
         self._directory = directory
         self._sudo = sudo
         self._command = tuple(command or watcher_command())
@@ -92,6 +92,8 @@ class Watcher:
         self._mount: Mount | None = None
         self._own: frozenset[int] = frozenset({os.getpid()})
         self._avoid: tuple[int, ...] = ()
+        self._opens = opens
+        self._anew = False
         self._disturbances: list[Disturbance] = []
         self._watches: tuple[Watch, ...] | None = None
         self._lost = 0
@@ -110,6 +112,8 @@ class Watcher:
             reason = await self._live()
             if self._closing:
                 return
+            if self._anew:
+                continue
             if self._sudo and (refused := refusal(reason)):
                 self._sudo = False
                 self._notices.append(f"{refused} for the watcher: suspects are looked for without root ('wlat sudoers' helps)")
@@ -127,6 +131,13 @@ class Watcher:
         if (own, avoid_cpus) != (self._own, self._avoid):
             self._own, self._avoid = own, avoid_cpus
             self._tell()
+
+    def trace_opens(self, opens: bool) -> None:
+        """Whether the opens of everyone are traced: a watcher that has given up its privileges makes way for another."""
+        if opens != self._opens:
+            self._opens, self._anew = opens, True
+            if self._process is not None and self._process.stdin is not None:
+                self._process.stdin.close()
 
     def take(self) -> tuple[Told, tuple[str, ...]]:
         """What was told since the last call, and what the user must see."""
@@ -159,6 +170,7 @@ class Watcher:
         words = asyncio.create_task(stderr.read(LONGEST_LINE_BYTES))
         reason = None
         try:
+            self._anew = False
             self._tell()
             while line := await stdout.readline():
                 self._hear(parse_told(line))
@@ -197,6 +209,7 @@ class Watcher:
             "mount_point": mount.mount_point if mount else "",
             "own": sorted(self._own),
             "avoid_cpus": list(self._avoid),
+            "opens": self._opens,
         }
         with contextlib.suppress(ConnectionError):
             self._process.stdin.write(json.dumps(wish).encode("ascii") + b"\n")

@@ -4,7 +4,7 @@ A process of its own, because the screen is never privileged, the engine gives i
 change the host, is to stay small. This one only looks, and keeps no privilege for more; what it sets up ends with it.
 It takes no argument; one JSON object a line arrives on stdin (the whole wish, again when it changes) and leaves on stdout.
 
-    in   {"device": "254:0", "filesystem": "ext4", "mount_point": "/", "own": [4711], "avoid_cpus": [3]}
+    in   {"device": "254:0", "filesystem": "ext4", "mount_point": "/", "own": [4711], "avoid_cpus": [3], "opens": false}
     out  {"watches": [...]} once, then {"disturbances": [...], "lost": 0} as it comes, at most ten times a second
 """
 
@@ -58,6 +58,8 @@ class Wish:
     """Pids that are wlat itself."""
     avoid_cpus: frozenset[int]
     """Where the writer runs."""
+    opens: bool = False
+    """Trace the opens of everyone, where nothing cheaper sees readers in containers. Decided once, at the start."""
 
 
 def parse_wish(line: bytes) -> Wish:
@@ -65,15 +67,17 @@ def parse_wish(line: bytes) -> Wish:
     try:
         found = json.loads(line)
         device, filesystem, mount_point = found["device"], found["filesystem"], found["mount_point"]
-        own, avoid = found["own"], found["avoid_cpus"]
+        own, avoid, opens = found["own"], found["avoid_cpus"], found["opens"]
         numbers = [*own, *avoid]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"what to watch was not understood ({type(error).__name__})") from error
     if not all(isinstance(text, str) and len(text) < 4096 for text in (device, filesystem, mount_point)):
         raise ValueError("what to watch was not understood (a text is expected)")
+    if type(opens) is not bool:
+        raise ValueError("what to watch was not understood (true or false is expected)")
     if not re.fullmatch(r"\d{1,4}:\d{1,7}", device) or not all(type(n) is int and 0 <= n < 1 << 22 for n in numbers):
         raise ValueError("what to watch was not understood (a number is out of range)")
-    return Wish(device, filesystem, mount_point, frozenset(own), frozenset(avoid))
+    return Wish(device, filesystem, mount_point, frozenset(own), frozenset(avoid), opens)
 
 
 def join(disturbances: Iterable[Disturbance]) -> list[Disturbance]:
@@ -190,12 +194,20 @@ class Watcher:
         self._pending += found
         others = [Watch(NAMES, not births_refused, births_refused, fix if births_refused else "")]
         if self._probes is not None:
-            others += self._probes.arm_printers(), self._probes.arm_syncs(self._wish.filesystem, self._wish.device)
+            others += self._arm_containers(self._probes), self._probes.arm_syncs(self._wish.filesystem, self._wish.device)
         else:
             others += (Watch(name, False, births_refused, fix) for name in (WATCH_PROBES, WATCH_SYNCS))
         watches = [*self._reads.arm(self._probes.printers if self._probes else ()), *others]
         disk = os.path.basename(os.path.realpath(f"/sys/dev/block/{self._wish.device}"))
         return (*watches, self._dirtiers.arm(), self._threads.arm((disk,)), hooks)
+
+    def _arm_containers(self, probes: Probes) -> Watch:
+        watch = probes.arm_printers()
+        if watch.armed:
+            return watch
+        if self._wish.opens:
+            return probes.arm_opens()
+        return replace(watch, why=f"{watch.why}; --watch-opens (o in w) traces every open instead, at a cost")
 
     def _place(self) -> None:
         """Keep off the writer's CPUs, where there are others."""
@@ -228,6 +240,9 @@ class Watcher:
 
     def _flush(self, now_ns: int) -> None:
         found = [*self._pending, *self._reads.flush(now_ns), *join(self._calls)]
+        if self._probes is not None:
+            opened = self._probes.opens.settle(self._reads.opened_ns, now_ns)
+            found += (replace(d, own=self._is_own(d.by.pid)) for d in opened)
         self._pending.clear()
         self._calls.clear()
         lost = self._reads.lost + (self._births.lost if self._births else 0)

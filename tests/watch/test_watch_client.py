@@ -19,6 +19,12 @@ from wlat_tui.watch_client import EVERYTHING, Told, Watcher
 PATIENCE_S = 60
 SAYS = 'import json, sys; print(json.dumps({"watches": [], "heard": json.loads(sys.stdin.readline())}), flush=True)'
 WAITS = "; sys.stdin.read()"
+ECHOES = (
+    "import json, sys\n"
+    "for line in sys.stdin:\n"
+    " wish = json.loads(line)\n"
+    " print(json.dumps({'lost': len(wish['own']) + 100 * wish['opens']}), flush=True)\n"
+)
 
 
 @asynccontextmanager
@@ -100,14 +106,19 @@ async def test_closing_ends_the_process_and_may_be_done_twice(tmp_path: Path) ->
             os.kill(pid, 0)
 
 
+async def test_tracing_opens_starts_it_anew_with_the_privileges_it_had_given_up(tmp_path: Path) -> None:
+    async with keeping(some_watcher(tmp_path, ECHOES)) as watcher:
+        await told(watcher, lambda found, _: found.lost == 1)
+        pid = watcher.pid
+        watcher.trace_opens(True)
+        watcher.own(frozenset({1}), ())  # its pipe is closed already
+        _, notices = await told(watcher, lambda found, _: found.lost >= 100)
+        assert watcher.pid != pid
+        assert notices == ()
+
+
 async def test_it_is_told_anew_which_processes_are_wlats_own(tmp_path: Path) -> None:
-    echo = (
-        "import json, sys\n"
-        "for line in sys.stdin:\n"
-        " own = json.loads(line)['own']\n"
-        " print(json.dumps({'lost': len(own)}), flush=True)\n"
-    )
-    async with keeping(some_watcher(tmp_path, echo)) as watcher:
+    async with keeping(some_watcher(tmp_path, ECHOES)) as watcher:
         await told(watcher, lambda found, _: found.lost == 1)
         watcher.own(frozenset({1, 2}), ())
         await told(watcher, lambda found, _: found.lost == 3)

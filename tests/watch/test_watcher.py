@@ -70,21 +70,21 @@ class Running:
         return line
 
 
-def a_wish(directory: Path, own: tuple[int, ...] = ()) -> bytes:
+def a_wish(directory: Path, own: tuple[int, ...] = (), *, opens: bool = False) -> bytes:
     mount = find_mount(directory)
     assert mount is not None
     wish = {"device": mount.device_number, "filesystem": mount.filesystem, "mount_point": mount.mount_point}
-    return json.dumps(wish | {"own": own, "avoid_cpus": ()}).encode() + b"\n"
+    return json.dumps(wish | {"own": own, "avoid_cpus": (), "opens": opens}).encode() + b"\n"
 
 
 @contextmanager
-def watching(directory: Path, *before: str, own: tuple[int, ...] = ()) -> Iterator[Running]:
+def watching(directory: Path, *before: str, own: tuple[int, ...] = (), opens: bool = False) -> Iterator[Running]:
     pipe = subprocess.PIPE
     command = [*before, *watcher_command()]
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
     try:
         assert process.stdin is not None
-        process.stdin.write(a_wish(directory, own))
+        process.stdin.write(a_wish(directory, own, opens=opens))
         process.stdin.flush()
         yield Running(process)
     finally:
@@ -186,20 +186,25 @@ def test_who_dirties_the_target_is_told_with_how_much(tmp_path: Path) -> None:
 
 
 @root
-def test_a_reader_with_a_proc_of_its_own_is_seen_or_that_it_is_not_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opens", [False, True], ids=["at no cost", "opens traced"])
+def test_a_reader_with_a_proc_of_its_own_is_seen_or_that_it_is_not_is_said(tmp_path: Path, opens: bool) -> None:
     """As in a container: another mount of proc, another pid namespace."""
     apart = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
     tried = subprocess.run([*apart, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"no namespaces here: {tried.stderr.strip()}")
-    with watching(tmp_path) as running:
+    with watching(tmp_path, opens=opens) as running:
         watch = running.watches["reads in other containers"]
-        if not watch.armed:
-            assert watch.why.endswith("(CONFIG_KPROBE_EVENTS)") or "cannot be probed" in watch.why
+        if opens:
+            running.needs(watch.name)
+        elif not watch.armed:
+            assert "(CONFIG_KPROBE_EVENTS)" in watch.why or "cannot be probed" in watch.why
+            assert "--watch-opens" in watch.why
             return
         with a_loop(slowly("cat /proc/zoneinfo"), *apart):
             found = running.until("read", ZONEINFO, f"# {os.getpid()}")
         assert found.by.comm == "cat"
+        assert found.begin_ns < found.end_ns
 
 
 @root

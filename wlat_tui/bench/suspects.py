@@ -10,12 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from wlat_tui.bench.figures import against, compare
 from wlat_tui.bench.terminal import BenchError
+from wlat_tui.evidence import Watch
 from wlat_tui.kernel.mounts import find_mount
+from wlat_tui.watch.probes import WATCH_PROBES
 from wlat_tui.watch_client import parse_told, watcher_command
 
 BATCH = 2_000
@@ -70,8 +73,8 @@ def _ping_pong() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _watching(directory: Path) -> Iterator[int]:
-    """A watcher that has armed what it can; yields how many of its watches are armed. Raises BenchError."""
+def _watching(directory: Path, *, opens: bool = False) -> Iterator[tuple[Watch, ...]]:
+    """A watcher that has armed what it can; yields its watches. Raises BenchError."""
     mount = find_mount(directory)
     if mount is None:
         raise BenchError("there is no /proc, so nothing can be watched")
@@ -80,17 +83,27 @@ def _watching(directory: Path) -> Iterator[int]:
     with subprocess.Popen(watcher_command(), stdin=pipe, stdout=pipe, start_new_session=True) as watcher:
         assert watcher.stdin is not None
         assert watcher.stdout is not None
-        watcher.stdin.write(json.dumps(wish | {"own": [os.getpid()], "avoid_cpus": []}).encode() + b"\n")
+        watcher.stdin.write(json.dumps(wish | {"own": [os.getpid()], "avoid_cpus": [], "opens": opens}).encode() + b"\n")
         watcher.stdin.flush()
         line = watcher.stdout.readline()
         if not line:
             raise BenchError("the watcher did not start")
         try:
-            yield sum(watch.armed for watch in parse_told(line).watches or ())
+            yield parse_told(line).watches or ()
         finally:
             watcher.stdin.close()
             while watcher.stdout.read(1 << 16):  # what it had to tell; nobody may be held up by it
                 continue
+
+
+def _opens_refused(directory: Path) -> str:
+    """Why opens are not traced here also when that is asked for (one sentence); "" when they are."""
+    for opens in (False, True):
+        with _watching(directory, opens=opens) as watches:
+            watch = next(watch for watch in watches if watch.name == WATCH_PROBES)
+        if watch.armed:
+            return "" if opens else "kernel probes see every reader here"
+    return watch.why
 
 
 def _cpu_s() -> float:
@@ -112,7 +125,7 @@ def _each_us(work: Callable[[], None], count: int, seconds: float) -> float:
 
 def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None]) -> list[str]:
     """Ratios per kind of work; lines for the terminal. ``seconds`` of each round are shared by all of them on each side."""
-    pairs: list[tuple[Mapping[str, float], Mapping[str, float]]] = []
+    rounds_of: list[dict[str, Mapping[str, float]]] = []
     armed = 0
     with _ping_pong() as switch:
         works: dict[str, tuple[Callable[[], None], int]] = {
@@ -126,23 +139,30 @@ def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None]
         def measure(whole_s: float = seconds) -> dict[str, float]:
             return {name: _each_us(work, count, whole_s / len(works)) for name, (work, count) in works.items()}
 
-        def watched() -> dict[str, float]:
+        def watched(*, opens: bool = False) -> dict[str, float]:
             nonlocal armed
-            with _watching(directory) as armed:
+            with _watching(directory, opens=opens) as watches:
+                armed = sum(watch.armed for watch in watches) - opens
                 return measure()
 
+        sides: dict[str, Callable[[], dict[str, float]]] = {"without": measure, "with": watched}
         say("suspects: warming up")
+        refused = _opens_refused(directory)
+        if not refused:
+            sides["and opens"] = partial(watched, opens=True)
         measure(min(seconds, WARM_UP_S))  # caches, clocks and the other process
         for number in range(rounds):
             say(f"suspects: round {number + 1} of {rounds}")
-            if number % 2:
-                after = watched()
-                pairs.append((measure(), after))
-            else:
-                before = measure()
-                pairs.append((before, watched()))
+            # the order changes every round, so that what drifts favours nobody
+            rounds_of.append({side: sides[side]() for side in list(sides)[:: -1 if number % 2 else 1]})
+    pairs = [(one["without"], one["with"]) for one in rounds_of]
     title = f"suspects: CPU time of a neighbour, without and with the watcher ({armed} watches armed)"
     lines = compare(title, "without", "with", pairs)
+    if refused:
+        lines.append(f"  opens traced (--watch-opens): n/a, {refused}")
+    else:
+        opened = [(one["without"], one["and opens"]) for one in rounds_of]
+        lines += compare("  the same, opens traced (--watch-opens)", "without", "opens traced", opened)
     ratios = {name: median(on[name] / off[name] for off, on in pairs) for name in works}
     return lines + [
         against(f"{name}, ratio", ratios[name], TOUCHED_TARGET if name in TOUCHED else TARGET, "") for name in works

@@ -40,7 +40,7 @@ def bench() -> None:
     reach     how fast, how large a host?            about 1 minute
     effect    does prewarming help under pressure?   about 4 minutes; fills the page cache!
     tracer    what does asking the kernel cost?      about 4 minutes
-    suspects  does the watcher cost others?       about 2 minutes
+    suspects  does the watcher cost others?       about 3 minutes
     sessions  how large, how quick to open?          about 5 minutes
 
     Run them on a quiet host. Figures go to stdout, progress to stderr; Ctrl-C ends everything and leaves nothing.
@@ -145,9 +145,9 @@ def tracer(directory: Path, seconds: float, rounds: int) -> None:
 @SECONDS
 @ROUNDS
 def suspects(directory: Path, seconds: float, rounds: int) -> None:
-    """A neighbour that does nothing but system calls, without and with the watcher.
+    """A neighbour that does nothing but system calls, without and with the watcher, and with opens traced (--watch-opens).
 
-    Both sides take turns; each kind of work gets a fifth of the seconds. Nothing is written.
+    The sides take turns; each kind of work gets a fifth of the seconds. Nothing is written.
     """
     from wlat_tui.bench.suspects import run
 

@@ -80,6 +80,7 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         "dma_latency_us",
         "trace",
         "deep_trace",
+        "watch_opens",
     )
     settings = Settings(
         **{name: options[name] for name in same_name},

@@ -73,7 +73,7 @@ class StallKeys(App[int]):
         self.stalls.next_order()
 
     def action_suspects(self) -> None:
-        self.push_screen(SuspectsScreen(self.session, self._glyphs))
+        self.push_screen(SuspectsScreen(self.session, self._glyphs, self.open_mitigation))
 
     def on_stalls_panel_opened(self, message: StallsPanel.Opened) -> None:
         self.push_screen(StallScreen(message.stall, self.stalls.listed, self.session, self._glyphs, self._open_switch))

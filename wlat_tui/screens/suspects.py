@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from textwrap import wrap
 from typing import ClassVar
 
@@ -10,6 +10,8 @@ from textual.binding import Binding
 
 from wlat_tui.causes import blind_causes
 from wlat_tui.evidence import TraceLevel
+from wlat_tui.mitigations import Mitigation
+from wlat_tui.mitigations.watch_opens import WatchOpens
 from wlat_tui.model.blame import Blame
 from wlat_tui.model.session import Session
 from wlat_tui.model.suspects import Suspect, sentence
@@ -24,12 +26,19 @@ _SHOWN = 20
 class SuspectsScreen(LinesScreen):
     """Suspects with a sentence each; blind causes and watches with the command that helps."""
 
-    BINDINGS: ClassVar = [Binding("escape,q,w,enter", "dismiss", "Close")]
-    hint = "Up Down  scroll      Esc  close"
+    BINDINGS: ClassVar = [
+        Binding("escape,q,w,enter", "dismiss", "Close"),
+        Binding("o", "opens", "Readers in containers", tooltip="Trace every open() to name readers in containers; at a cost"),
+    ]
+    hint = "Up Down  scroll   o  readers in containers   Esc  close"
 
-    def __init__(self, session: Session, glyphs: Glyphs) -> None:
+    def __init__(self, session: Session, glyphs: Glyphs, open_mitigation: Callable[[Mitigation], None]) -> None:
         super().__init__(session, glyphs)
+        self._open_mitigation = open_mitigation
         self._blame = Blame()
+
+    def action_opens(self) -> None:
+        self._open_mitigation(WatchOpens())
 
     def lines(self, width: int) -> Iterable[Line]:
         ranked = self._session.suspects.ranked()

@@ -59,7 +59,7 @@ class LiveSource:
         self._writer_tid = 0
         self._engine: Engine | None = None
         self._knobs: Knobs | None = None
-        self._watcher = Watcher(directory, sudo=sudo)
+        self._watcher = Watcher(directory, sudo=sudo, opens=settings.watch_opens)
         self._engine_pids: tuple[int, int | None] = 0, None
         self._knob_states: Mapping[str, KnobState] | None = None
         self._tick: asyncio.Queue[WriterTick | str] = asyncio.Queue()
@@ -152,6 +152,7 @@ class LiveSource:
             await self._engine.change(settings)
         except (ValueError, EngineError) as error:
             return Outcome(False, str(error))
+        self._watcher.trace_opens(settings.watch_opens)
         before, after = difference(self._settings, settings)
         self._settings, self._settings_told = settings, False
         kind = "restored" if settings == self._first_settings else "applied"

@@ -1,7 +1,8 @@
 """Events of all CPUs, by perf: fsync on the target's filesystem, and kernel probes on the printing of slabinfo and zoneinfo.
 
-Filesystem tracepoints cost only those who call them; tracepoints of system calls would tax every call of every process, so
-they are not used. Kernel probes see readers in every container, with exact times. All of it ends with this process.
+Filesystem tracepoints cost only those who call them; tracepoints of system calls tax every call of every process, so they are
+used on request only (`opens`). Kernel probes see readers in every container, with exact times. All of it ends with this
+process.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.files import read_line
 from wlat_tui.watch.names import Names
 from wlat_tui.watch.native import Births, Hit, open_tracefs
+from wlat_tui.watch.opens import OPEN_CALLS, Opens, path_filter
 
 TRACEPOINT = 2
 """PERF_TYPE_TRACEPOINT."""
@@ -57,6 +59,7 @@ class Probes:
         self._names = names
         self._places: list[_Place] = []
         self._open: dict[tuple[str, int], int] = {}
+        self.opens = Opens(names)
         self.printers: set[str] = set()
         """Files whose printing is probed, from begin to end."""
 
@@ -77,6 +80,32 @@ class Probes:
             except OSError as error:
                 refused = refused or f"{begin} cannot be probed: {error.strerror}"
         return Watch(WATCH_PROBES, bool(self.printers), refused)
+
+    def arm_opens(self) -> Watch:
+        """Notice opens of the same files by their path. Taxes every system call of everyone."""
+        try:
+            tracefs = open_tracefs()
+        except OSError as error:
+            return Watch(WATCH_PROBES, False, f"tracefs is not readable here: {error.strerror}")
+        calls = 0
+        try:
+            for call in OPEN_CALLS:
+                try:
+                    number = _event_id(tracefs, call)
+                except FileNotFoundError:
+                    continue
+                for what in PRINTERS:
+                    place = _Place("open", what, False, False)
+                    self._probe(TRACEPOINT, number, place, only=path_filter(what), at_once=True)
+                calls += 1
+        except OSError as error:
+            older = error.errno == errno.EINVAL
+            why = "this kernel cannot compare paths (Linux 5.17 can)" if older else f"opens cannot be traced: {error.strerror}"
+            return Watch(WATCH_PROBES, False, why)
+        finally:
+            os.close(tracefs)
+        why = "" if calls else "this kernel does not trace system calls (CONFIG_FTRACE_SYSCALLS)"
+        return Watch(WATCH_PROBES, calls > 0, why)
 
     def arm_syncs(self, filesystem: str, device: str) -> Watch:
         """Notice fsync on one filesystem. ``device``: its major:minor as in mountinfo."""
@@ -109,6 +138,9 @@ class Probes:
         found = []
         for hit in hits:
             place = self._places[hit.tag]
+            if place.kind == "open":
+                self.opens.take(hit.at_ns, hit.pid, place.what, now_ns)
+                continue
             if not place.ends:
                 self._names.thread(hit.pid, place.what, now_ns)  # now, it may be gone soon
                 if place.has_end:

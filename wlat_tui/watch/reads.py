@@ -35,6 +35,7 @@ WRITTEN_DIRECTORY = "/proc/sys/vm"
 PRECISE_NS = 1_000_000
 """The time spent is told when it is known to within this."""
 MOST_SESSIONS = 2000
+OPENED_KEPT_NS = 1_000_000_000
 WATCH_READS = "reads of slabinfo, zoneinfo, buddyinfo, pagetypeinfo"
 WATCH_WRITES = "writes to memory settings"
 
@@ -62,6 +63,8 @@ class Reads:
     """Descriptor -> file or directory, and its marks."""
     lost: int = 0
     """Times the kernel's queue of events ran over."""
+    opened_ns: dict[tuple[str, int], int] = field(default_factory=dict)
+    """File and pid -> when its opening was told, of the last moments."""
     _sessions: dict[tuple[str, int], Session] = field(default_factory=dict)
     _done: list[Disturbance] = field(default_factory=list)
 
@@ -110,6 +113,7 @@ class Reads:
                 del self._sessions[path, pid]
         while len(self._sessions) > MOST_SESSIONS:  # of processes whose end we may not hear of
             del self._sessions[next(iter(self._sessions))]
+        self.opened_ns = {key: at_ns for key, at_ns in self.opened_ns.items() if now_ns - at_ns < OPENED_KEPT_NS}
         done, self._done = self._done, []
         return done
 
@@ -147,7 +151,9 @@ class Reads:
             session = self._sessions[key] = Session(None, False)
         if session.begin_ns is None:
             session.begin_ns, session.sure = earliest_ns, now_ns - earliest_ns <= PRECISE_NS
-        session.opens += bool(touched.mask & OPENED)
+        if touched.mask & OPENED:
+            session.opens += 1
+            self.opened_ns[key] = now_ns
         session.deeds += bool(touched.mask & (OPENED if path in OPENED_FILES else ACCESS))
         session.last_ns = now_ns
         if touched.mask & CLOSED:
