@@ -34,6 +34,7 @@ PLANS = Path(__file__).with_name("plans")
 DATA = Path("/data")
 LRU_GEN = Path("/sys/kernel/mm/lru_gen/enabled")
 VM = Path("/proc/sys/vm")
+THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 ZONEINFO = Path("/proc/zoneinfo")
 PATIENCE_S = 120
 TICK_NS = 1_000_000_000
@@ -108,7 +109,7 @@ async def reclaim(out: Path, mglru: bool, name: str, without: str = "") -> Mappi
 
 
 async def marks(out: Path) -> Mapping[str, Any]:
-    """Watermarks moved through the keeper, then by somebody else, then a node that loses memory."""
+    """Watermarks moved through the keeper, by somebody else, by the kernel for huge pages; then a node that loses memory."""
     path, told = Path("/tmp/marks.wlat"), []
     source = LiveSource(
         Settings(interval_ns=5_000_000, tick_ns=TICK_NS, threshold_ns=THRESHOLD_NS), DATA, read_only=False, sudo=False
@@ -128,6 +129,12 @@ async def marks(out: Path) -> Mapping[str, Any]:
     def noted(step: str) -> None:
         told.append({"step": step, "at_ns": session.now_ns, "zones": printed()})
 
+    async def moved_elsewhere(step: str) -> None:
+        """Until that is said, and the marks shown are the kernel's."""
+        await until(lambda frame: any((mark.kind, mark.name) == ("foreign", "min_free_kbytes") for mark in frame.marks))
+        await until(lambda _: [zone.min for zone in session_zones(session)] == [zone["min"] for zone in printed()])
+        noted(step)
+
     async def ask(request: Request) -> None:
         outcome = await source.apply(request)
         assert outcome.ok, outcome.message
@@ -141,11 +148,9 @@ async def marks(out: Path) -> Mapping[str, Any]:
             await until(lambda frame: frame.zones)
             noted(f"{name} {value}")
         (VM / "min_free_kbytes").write_text("20480")
-        await until(lambda frame: any(mark.kind == "foreign" for mark in frame.marks))
-        await until(
-            lambda _: [zone.min for zone in session_zones(session)] == [zone["min"] for zone in zones(ZONEINFO.read_text())]
-        )
-        noted("somebody else")
+        await moved_elsewhere("somebody else")
+        THP.write_text("always")
+        await moved_elsewhere("huge pages")
         block = offline_a_block_of(1)
         await ask(ReadZones())
         await until(lambda frame: frame.zones)

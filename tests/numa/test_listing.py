@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.numa.guest import Guest
 
-pytestmark = pytest.mark.numa
+pytestmark = [pytest.mark.numa, pytest.mark.minutes("boots a guest of its own")]
 
 
-@pytest.mark.skipif("WLAT_TEST_LISTING" not in os.environ, reason="boots two more guests: set WLAT_TEST_LISTING=1")
 @pytest.mark.parametrize(("kernel", "fs"), [("6.12", "ext4"), ("6.1", "xfs")])
 def test_functions_are_listed_and_nothing_stays(kernel: str, fs: str) -> None:
     """Runs inside_guest_listing.py; its report is this one's failure message."""

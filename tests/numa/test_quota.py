@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.numa.guest import Guest
 from tests.numa.test_guest import booted
 
-pytestmark = pytest.mark.numa
+pytestmark = [pytest.mark.numa, pytest.mark.minutes("boots a guest of its own")]
 
 
-@pytest.mark.skipif("WLAT_EXPLORE" not in os.environ, reason="a guest of its own takes a minute: WLAT_EXPLORE=1 runs it too")
 def test_a_quota_is_said_and_the_writer_goes_on_when_there_is_room() -> None:
     output = (
         booted(Guest(mem=("2G",), cpus=("0-1",), fs="ext4", kernel="6.12")).run("python -m tests.numa.inside_quota").check()

@@ -236,20 +236,25 @@ def test_moved_marks_are_seen_whoever_moved_them(show: Collected) -> None:
         session = Session()
         seen = 0
         lows = []
-        for step in facts["steps"][:4]:
+        for step in facts["steps"][:5]:
             end = recording.number_at(step["at_ns"] + 1)
             for frame in recording.frames(seen, end):
                 session.fold(frame)
             seen = end
             assert_marks(zones_of(session), step["zones"])
             lows.append(sum(zone.low for zone in zones_of(session)))
-        as_it_was, more_free, wider, foreign = lows
+        as_it_was, more_free, wider, foreign, huge_pages = lows
         assert wider > more_free
+        assert huge_pages > foreign
         assert len({as_it_was, more_free, wider, foreign}) == 4
         kinds = Counter((mark.kind, mark.name) for mark in session.marks)
         assert kinds["applied", "min_free_kbytes"] == 1
         assert kinds["applied", "watermark_scale_factor"] == 1
-        assert kinds["foreign", "min_free_kbytes"] == 1
+        by_hand, by_the_kernel = (mark for mark in session.marks if (mark.kind, mark.name) == ("foreign", "min_free_kbytes"))
+        assert (by_hand.before, by_hand.after) == ("12288", "20480")
+        assert by_the_kernel.before == "20480"
+        assert "the kernel moves it with" in by_the_kernel.text
+        assert "transparent_hugepage/enabled, which went from never to always" in by_the_kernel.text
     assert facts["scale_after"] == "10", "put back"
 
 

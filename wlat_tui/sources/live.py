@@ -22,6 +22,7 @@ from wlat_tui.listing import NAME as LISTING
 from wlat_tui.sources import ChangeSettings, DropCaches, Outcome, ReadZones, Request, SetKnob
 from wlat_tui.sources.cost import CostMeter
 from wlat_tui.sources.difference import difference
+from wlat_tui.sources.elsewhere import ChangesElsewhere
 from wlat_tui.sources.readings import NOTHING, Readings
 from wlat_tui.sources.stall_traces import StallTraces
 from wlat_tui.sudo import refusal
@@ -215,13 +216,16 @@ class LiveSource:
 
     async def _watch_knobs(self) -> None:
         """Start the keeper, then ask once a second how the settings stand."""
-        self._knob_states = await ReadOnlyKnobs(STARTING).state()
+        self._knob_states = states = await ReadOnlyKnobs(STARTING).state()
+        elsewhere = ChangesElsewhere()
+        elsewhere.marks(states, ())
         self._knobs = knobs = await open_knobs(sudo=self._sudo, read_only=self._no_changes)
         while not self._closing:
             states = await knobs.state()
             await self._follow_listing(knobs, states)
             self._knob_states = states
-            self._marks += knobs.take_marks()
+            marks = knobs.take_marks()
+            self._marks += (*marks, *elsewhere.marks(states, {mark.name for mark in marks}))
             self._notices += knobs.take_notices()
             await asyncio.sleep(1)
 
