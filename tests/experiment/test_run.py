@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from wlat_tui.experiment import run
 from wlat_tui.experiment.outcome import count_lines, frames_of, phases_of
 from wlat_tui.experiment.plan import Plan, PlanError, read_plan
 from wlat_tui.experiment.run import Experiment, ExperimentError, orders
 from wlat_tui.frame import Prewarm, Settings
+from wlat_tui.model.session import Session
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sources import SetKnob
@@ -71,6 +75,54 @@ async def test_what_a_side_does_not_set_is_as_it_was_and_prewarming_is_waited_fo
                     assert (frame.settings.prewarm, frame.settings.fifo_priority) == wanted
                 assert frame.writer is not None
                 assert (frame.writer.precursor.method is Prewarm.WRITE) is ahead
+
+
+class LateLoad:
+    """A load that is not at work at the first looks."""
+
+    name = "late"
+    looks = 30
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def unavailable(self, directory: Path) -> None:
+        return None
+
+    def settled(self, session: Session) -> bool:
+        return True
+
+    @property
+    def at_work(self) -> bool:
+        self.looked += 1
+        return self.looked > self.looks
+
+    def check(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+async def test_what_was_written_before_a_load_was_at_work_is_not_its_sides_however_late_frames_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, late_ns = LateLoad(), 4_000_000_000
+    source = ScriptedSource(realtime=False, scenario="story", settings=SMALL)
+    plan = read_plan("p", HEAD + '[[side]]\nname = "quiet"\n[[side]]\nname = "load"\nset = { fifo = 10 }\n')
+    loaded = replace(plan, rounds=1, sides=(plan.sides[0], replace(plan.sides[1], loads=(load,))))
+    experiment = Experiment(loaded, source, tmp_path, lambda _: None)
+    # the clock is that much further than the newest frame
+    monkeypatch.setattr(run, "time", SimpleNamespace(monotonic_ns=lambda: experiment.session.now_ns + late_ns))
+    monkeypatch.setattr(run, "Running", lambda load, _: load)
+    await experiment.prepare(STARTING)
+    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False)
+    try:
+        await experiment.play([list(loaded.sides)], recorder)
+    finally:
+        await source.close()
+        recorder.close("over")
+    with Recording(tmp_path / "a.wlat") as recording:
+        quiet, under_load = phases_of(recording)
+    assert under_load.begin_ns - quiet.end_ns >= late_ns + load.looks * SMALL.tick_ns
 
 
 async def test_a_phase_may_end_by_its_writes(tmp_path: Path) -> None:

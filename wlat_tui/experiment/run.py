@@ -110,21 +110,34 @@ class Experiment:
         self._set_loads(side)
         for name in self._plan.toggles:
             await self._set(side, name)
-        # on a busy host frames come late: those of before the settings were changed are not this side's
-        begin_ns = self.session.now_ns if self._made_up else time.monotonic_ns()
-        waiting, settled = self._segments_s() + HOLD_S, set[Load]()
-        while not (self._in_force() and len(settled) == len(side.loads)) or self._since(begin_ns) < self._plan.warm_up_ns:
+        await self._settle(side)
+        self._mark(number, side, MEASURED)
+        begin_ns, written, began_ns = self.session.now_ns, sum(self.session.writes), self._clock_ns()
+        # late frames may come all at once; what the kernel counted in a phase is read when they come
+        while not self._over(begin_ns, written) or self._clock_ns() - began_ns < (self._plan.phase_ns or 0):
+            await self._next()
+        self._note_refusals(side)  # at the end: what had been prepared for the side before is used up
+        self._mark(number, side, OVER)
+
+    async def _settle(self, side: Side) -> None:
+        """Until the side is as asked, for its warm-up at least. Raises ExperimentError.
+
+        On a busy host frames come late: those of before the settings were changed, or of before the loads had their effect, are
+        not this side's.
+        """
+        begin_ns = self._clock_ns()
+        waiting, settled, from_ns = self._segments_s() + HOLD_S, set[Load](), begin_ns + self._plan.warm_up_ns
+        while not (self._in_force() and len(settled) == len(side.loads)) or self.session.now_ns < from_ns:
             if self._since(begin_ns) > self._plan.warm_up_ns + waiting * 1e9:
                 raise ExperimentError(self._not_settled(side, settled, waiting))
             await self._next()
-            settled |= {load for load in side.loads if self._made_up or self._settled(load)}
-        self._note_refusals(side)
-        self._mark(number, side, MEASURED)
-        begin_ns, written, began_ns = self.session.now_ns, sum(self.session.writes), time.monotonic_ns()
-        # late frames may come all at once; what the kernel counted in a phase is read when they come
-        while not self._over(begin_ns, written) or not (self._made_up or self._over_by_the_clock(began_ns)):
-            await self._next()
-        self._mark(number, side, OVER)
+            if now := {load for load in side.loads if load not in settled and (self._made_up or self._settled(load))}:
+                settled |= now
+                from_ns = max(from_ns, self._clock_ns())
+
+    def _clock_ns(self) -> int:
+        """A made-up host has a time of its own."""
+        return self.session.now_ns if self._made_up else time.monotonic_ns()
 
     def _over(self, begin_ns: int, written: int) -> bool:
         if self._plan.phase_writes is not None:
@@ -133,9 +146,6 @@ class Experiment:
                 raise ExperimentError(f"{self._plan.phase_writes} writes were not done within {limit_s:.0f} s")
             return sum(self.session.writes) - written >= self._plan.phase_writes
         return self._since(begin_ns) >= (self._plan.phase_ns or 0)
-
-    def _over_by_the_clock(self, began_ns: int) -> bool:
-        return time.monotonic_ns() - began_ns >= (self._plan.phase_ns or 0)
 
     def _since(self, begin_ns: int) -> int:
         return self.session.now_ns - begin_ns
