@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from wlat_tui.frame import Frame, Settings
+from wlat_tui.kernel.host import read_host
 from wlat_tui.kernel.mounts import disk_refusal, read_target
-from wlat_tui.sources import ChangeSettings, DropCaches, ReadZones, SetKnob
+from wlat_tui.sources import ChangeSettings, DropCaches, ReadZones, SetKnob, readings
 from wlat_tui.sources.live import LiveSource
 
 SETTINGS = Settings(tick_ns=50_000_000, segment_bytes=1 << 20, prewarm_bytes=1 << 20, disk_limit_bytes=4 << 20)
@@ -32,8 +33,8 @@ def disk(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[tuple[LiveSource, AsyncIterator[Frame]]]:
-    source = LiveSource(SETTINGS, directory, read_only=True, sudo=False)
+async def running(directory: Path, settings: Settings = SETTINGS) -> AsyncIterator[tuple[LiveSource, AsyncIterator[Frame]]]:
+    source = LiveSource(settings, directory, read_only=True, sudo=False)
     frames = source.frames()
     try:
         yield source, frames
@@ -126,24 +127,25 @@ async def test_changed_settings_leave_a_mark_and_bad_ones_a_sentence(disk: Path)
         assert "interval" in refused.message
 
 
-async def test_a_writer_whose_cpu_went_and_came_is_pinned_again(disk: Path) -> None:
+async def test_a_writer_whose_cpu_went_and_came_is_pinned_again(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cpus = os.sched_getaffinity(0)
     if len(cpus) < 2:
         pytest.skip("needs two CPUs")
-    pinned = replace(SETTINGS, cpus=(max(cpus),))
-    async with running(disk) as (source, frames):
-        await first(frames, lambda frame: frame.writer is not None)
-        assert (await source.apply(ChangeSettings(pinned, "pin", "pin"))).ok
+    online = [tuple(sorted(cpus))]
+    monkeypatch.setattr(readings, "read_host", lambda *args: replace(read_host(*args), cpus_online=online[-1]))
+
+    async def told(now_online: tuple[int, ...]) -> str:
+        online.append(now_online)
+        source._readings.set_privilege("user")  # the host is read again
+        frame = await first(frames, lambda frame: any("asked for again" in notice for notice in frame.notices))
+        return "".join(frame.notices)
+
+    async with running(disk, replace(SETTINGS, cpus=(max(cpus),))) as (source, frames):
         tick = (await first(frames, lambda frame: frame.writer is not None and frame.writer.cpu == max(cpus))).writer
         assert tick is not None
-        async with asyncio.timeout(PATIENCE_S):
-            while os.sched_getaffinity(tick.tid) != {max(cpus)}:
-                await anext(frames)
+        assert f"CPUs {min(cpus)} are online now: pinning the writer to {max(cpus)}" in await told((min(cpus),))
         os.sched_setaffinity(tick.tid, cpus)  # as the kernel does when the CPU goes offline
-        source._online = (min(cpus),)  # and it was seen to be gone
-        source._readings.set_privilege("user")  # the host is read again
-        told = await first(frames, lambda frame: any("asked for again" in notice for notice in frame.notices))
-        assert f"pinning the writer to {max(cpus)}" in "".join(told.notices)
+        assert f"pinning the writer to {max(cpus)}" in await told(online[0])
         async with asyncio.timeout(PATIENCE_S):
             while os.sched_getaffinity(tick.tid) != {max(cpus)}:
                 await anext(frames)

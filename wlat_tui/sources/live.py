@@ -83,7 +83,9 @@ class LiveSource:
         try:
             # what the kernel says can be drawn before two more processes compete with the screen for the CPUs
             now_ns = time.monotonic_ns()
-            yield self._frame(begin_ns, now_ns, None, missing)
+            first = self._frame(begin_ns, now_ns, None, missing)
+            await self._pin_again(first.host)
+            yield first
             begin_ns = now_ns
             working = [asyncio.create_task(self._feed()), asyncio.create_task(self._watch_knobs())]
             while not self._closing:
