@@ -9,6 +9,7 @@ so that one chapter that fails hides no other.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import re
 import shutil
@@ -24,6 +25,7 @@ from wlat_tui.experiment.plan import Plan, read_plan
 from wlat_tui.experiment.run import Experiment
 from wlat_tui.frame import Frame, Settings, Zone
 from wlat_tui.kernel.mglru import read_mglru
+from wlat_tui.ledger import LEDGER_DIRECTORY
 from wlat_tui.model.session import Session
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sources import ReadZones, Request, SetKnob
@@ -74,6 +76,7 @@ async def play(name: str, out: Path, file: Path, without: str = "") -> Mapping[s
     finally:
         experiment.close()
         await source.close()
+        print(source.farewell or "")
         if recorder is not None:
             print(recorder.close("over") or f"{name}: {recorder.frames} frames")
             shutil.copy(path, out / path.name)
@@ -203,6 +206,12 @@ CHAPTERS: Mapping[str, Callable[[Path], Any]] = {
 }
 
 
+def until_the_keeper_has_ended() -> None:
+    """The next chapter's would find the settings held: on an emulated CPU even ending takes a while."""
+    with (LEDGER_DIRECTORY / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def main(arguments: list[str]) -> int:
     out = Path(arguments[0])
     quieten()
@@ -215,6 +224,7 @@ def main(arguments: list[str]) -> int:
             result = {"failed": traceback.format_exc()}
             print(result["failed"])
         (out / f"{name}.json").write_text(json.dumps({**result, "seconds": round(time.monotonic() - began, 1)}))
+        until_the_keeper_has_ended()
     return 0
 
 
