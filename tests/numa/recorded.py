@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,8 +28,10 @@ wrote() {  # until the writer has made so many more writes: how long that takes,
 }
 wlat topology --json >/job/out/topology.json
 cat /proc/zoneinfo >/job/out/zoneinfo
-# untraced: a tracepoint that comes or goes patches kernel code, on which several emulated CPUs were seen to spin for ever
-wlat record --no-trace --interval 5ms --threshold 100ms --dir /data --for 1h -o /tmp/a.wlat $FLAGS >/job/out/log 2>&1 &
+# untraced: a tracepoint that comes or goes patches kernel code, on which several emulated CPUs were seen to spin for ever;
+# a slow tick: on a busy machine emulated CPUs make no five frames a second, and fall behind for ever
+wlat record --no-trace --tick 1s --interval 5ms --threshold 100ms --dir /data --for 1h -o /tmp/a.wlat $FLAGS \\
+    >/job/out/log 2>&1 &
 wlat=$!
 until wrote 200; do sleep 0.5; done
 engine=$(pgrep -f wlat_tui.engine)
@@ -73,6 +75,13 @@ class Recorded:
     @property
     def hosts(self) -> list[Host]:
         return [frame.host for frame in self.frames if frame.host is not None]
+
+    def moments(self) -> Iterator[Session]:
+        """As it was shown after every frame; always the same object."""
+        found = Session()
+        for frame in self.frames:
+            found.fold(frame)
+            yield found
 
     def session(self, until_ns: int | None = None) -> Session:
         """As it was shown at that moment, or at the end."""

@@ -16,10 +16,10 @@ STOPPED_S = 5
 SCRIPT = f"""
 step offline
 echo 0 >/sys/devices/system/cpu/cpu1/online
-wrote 600
+wrote 1000
 step online
 echo 1 >/sys/devices/system/cpu/cpu1/online
-wrote 600
+wrote 1000
 step stopped
 kill -STOP $engine; sleep {STOPPED_S}; kill -CONT $engine
 step "stopped over"
