@@ -16,6 +16,7 @@ import pytest
 
 from tests.e2e.terminal import Terminal
 from tests.model.makers import a_frame, a_write, at
+from wlat_tui.evidence import StallTrace, TraceLevel, Tracer
 from wlat_tui.followers.on_stall import OnStall, command_line
 from wlat_tui.followers.stop_after import StopAfter, caught
 from wlat_tui.frame import Settings
@@ -207,6 +208,22 @@ def test_the_run_ends_after_so_many_stalls_once_the_last_is_explained() -> None:
     assert f"{session.stall_count} stalls in write() and 0 late wakes" in report
     assert report.count("new-page") == session.stall_count
     assert MONITOR.comm in report
+
+
+def test_a_trace_that_is_still_being_read_is_waited_for_before_the_run_ends() -> None:
+    session, follower = Session(), StopAfter(1)
+    session.fold(a_frame(0, tracer=Tracer(TraceLevel.FULL, False, ())))
+    stall = a_write(at(1), 9_000_000)
+    frame = a_frame(1, (stall,))
+    assert frame.writer is not None
+    session.fold(replace(frame, writer=replace(frame.writer, stalls=(stall,), stall_count=1)))
+    for i in range(2, 60):
+        session.fold(a_frame(i, traces_awaited_ns=stall.planned_ns))
+        assert follower.take(session) is None
+    session.fold(a_frame(60, traces=(StallTrace(stall.planned_ns, stall.planned_ns, stall.end_ns, ()),)))
+    session.fold(a_frame(61))
+    assert follower.take(session) == "1 stall caught"
+    assert session.explained[-1].verdict.level is TraceLevel.FULL
 
 
 def test_late_wakes_are_summed_by_cause_and_not_listed_among_the_stalls() -> None:

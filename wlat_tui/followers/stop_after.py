@@ -13,29 +13,29 @@ from wlat_tui.renderables.line import plain
 from wlat_tui.renderables.stall_row import columns_for, stall_row, titles
 from wlat_tui.renderables.suspect_line import suspect_lines
 
-_PATIENCE_FRAMES = 8
-"""The last stall is waited for so long: its trace, and the counters around it, come later than the stall itself."""
 _CELLS = 118
 _LISTED = 30
 
 
 class StopAfter:
-    """A follower that ends the run after *count* stalls in write(); late wakes do not count."""
+    """A follower that ends the run after *count* stalls in write(), once they are explained; late wakes do not count.
+
+    Traces, and the counters around a stall, come later than the stall; on a slow host much later.
+    """
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._frames = 0
+        self._last_ns: int | None = None
 
     def take(self, session: Session) -> str | None:
         stalls = session.headline().stalls
         if stalls < self._count:
             return None
-        self._frames += 1
-        newest = session.stalls[-1] if session.stalls else None
-        explained = bool(session.explained) and session.explained[-1].write == newest
-        if explained or self._frames > _PATIENCE_FRAMES:
-            return f"{stalls:,} stall{'s' * (stalls != 1)} caught"
-        return None
+        if self._last_ns is None:  # those that come later are not waited for: in a storm there would be no end
+            self._last_ns = max((stall.planned_ns for stall in session.stalls), default=0)
+        if any(planned_ns <= self._last_ns for planned_ns in session.awaiting_verdict):
+            return None
+        return f"{stalls:,} stall{'s' * (stalls != 1)} caught"
 
     async def close(self) -> None:
         """Nothing runs."""

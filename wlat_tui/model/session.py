@@ -306,6 +306,11 @@ class Session:
         self.disturbances = seen  # they come again with their frames
 
     @property
+    def awaiting_verdict(self) -> frozenset[int]:
+        """``planned_ns`` of the stalls that have none yet: their trace is being read, or more becomes known. Never for long."""
+        return self._stalls.waiting
+
+    @property
     def top_causes(self) -> list[TopCause]:
         """What stalls were named after since the start, by the time they cost, largest first."""
         return self._stalls.top
