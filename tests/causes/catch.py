@@ -102,7 +102,7 @@ async def _run(
 ) -> Caught:
     session = Session()
     caught = Caught(experiment, (), (), 0, 0.0)
-    began_ns = 0
+    began_ns = ended_ns = 0
     loading: asyncio.Task[list[int]] | None = None
     started_s = time.monotonic()
     # what the source still does must have ended before its processes are
@@ -111,11 +111,18 @@ async def _run(
             async for frame in frames:
                 session.fold(frame)
                 if began_ns:
-                    stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns))
-                    passed_s = (time.monotonic_ns() - began_ns) / 1e9
-                    gaps = sum(gap.begin_ns >= began_ns for gap in session.gaps)
+                    until_ns = ended_ns or time.monotonic_ns()
+                    passed_s = (until_ns - began_ns) / 1e9
+                    stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns, until_ns))
+                    gaps = sum(began_ns <= gap.begin_ns < until_ns for gap in session.gaps)
                     caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s, windows=tuple(rig.stopped))
-                    if passed_s > seconds or enough(caught):
+                    if enough(caught):
+                        break
+                    if passed_s > seconds and not ended_ns:
+                        ended_ns = time.monotonic_ns()
+                        # off the loop: frames must not queue up meanwhile
+                        await asyncio.to_thread(load.close)
+                    if ended_ns and not any(planned_ns < ended_ns for planned_ns in session.awaiting_verdict):
                         break
                 elif loading is not None:
                     # a load may take a while to build: frames must not queue up meanwhile
@@ -130,9 +137,9 @@ async def _run(
     return caught
 
 
-def _counts(stall: Explained, experiment: Experiment, began_ns: int) -> bool:
+def _counts(stall: Explained, experiment: Experiment, began_ns: int, until_ns: int) -> bool:
     slow = experiment.platform or stall.write.service_ns > experiment.settings.threshold_ns
-    return slow and stall.write.planned_ns >= began_ns
+    return slow and began_ns <= stall.write.planned_ns < until_ns
 
 
 def _ready(frame: Frame, session: Session, waited_s: float) -> bool:

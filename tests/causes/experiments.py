@@ -12,10 +12,13 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.causes.hurt import IMPORTANT
 from tests.causes.rig import MIB, Disk, Impossible, Rig
 from wlat_tui.frame import Mode, Settings
 
 MS = 1_000_000
+FULL_WITHIN_S = 400
+"""A hypervisor may hand out memory that was never used at a tenth of a gigabyte a second."""
 ZONEINFO_CPUS = 32
 """A zone's lock is held while each CPU's lists are printed."""
 Load = Callable[[Rig], AbstractContextManager[list[int]]]
@@ -104,6 +107,41 @@ def short_of_memory(rig: Rig) -> Iterator[list[int]]:
             pids += stack.enter_context(rig.hurting("fill_cache", cpu, rig.directory))
             pids += stack.enter_context(rig.hurting("allocate", cpu, memory // 5))
         yield pids
+
+
+@contextlib.contextmanager
+def without_kswapd(rig: Rig) -> Iterator[list[int]]:
+    """The cache is full, is filled on, and kswapd does not come to its turn to make room ahead."""
+    others = sorted(os.sched_getaffinity(0) - {rig.writer_cpu})
+    if not others:
+        raise Impossible("with one CPU the writer would wait for that instead")
+    node = next(Path(f"/sys/devices/system/cpu/cpu{rig.writer_cpu}").glob("node[0-9]*")).name.removeprefix("node")
+    with rig.hurting("fill_cache", others[0], rig.directory, count=2) as pids:
+        for _ in range(FULL_WITHIN_S):
+            if kswapd_works():
+                break
+            time.sleep(1)
+        else:
+            raise Impossible(f"memory is not full after {FULL_WITHIN_S} s of reading")
+        # what else wants this CPU is another matter
+        os.setpriority(os.PRIO_PROCESS, rig.writer_tid, -20)
+        # those readers never sleep: on their CPU kswapd hardly runs
+        for pid in pids:
+            os.setpriority(os.PRIO_PROCESS, pid, IMPORTANT)
+        with rig.hurting("starve_kswapd", others[0], node):
+            yield pids
+
+
+def kswapd_works(within_s: float = 0.5) -> bool:
+    """Whether pages are being scanned by kswapd."""
+
+    def scanned() -> int:
+        rows = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+        return int(rows["pgscan_kswapd"])
+
+    before = scanned()
+    time.sleep(within_s)
+    return scanned() > before
 
 
 def reclaiming_locally(mode: int) -> Load:
@@ -302,6 +340,16 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         None,
         replace(ORDINARY, write_bytes=4096),
         host_wide="evicts what the host has cached and takes its memory",
+    ),
+    Experiment(
+        "direct reclaim",
+        ("direct_reclaim", "reclaim_throttle"),
+        without_kswapd,
+        None,
+        # real-time threads may use the reserves
+        replace(ORDINARY, write_bytes=16384, interval_ns=5 * MS, threshold_ns=MS // 5),
+        pinned=True,
+        host_wide="evicts what the host has cached, and holds kswapd up",
     ),
     Experiment(
         "node reclaim, mode 1",

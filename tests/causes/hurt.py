@@ -208,11 +208,40 @@ def fill_cache(cpu: str, directory: str) -> None:
     fd = os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600)
     size = 2 * os.sysconf("SC_PHYS_PAGES") * PAGE
     os.ftruncate(fd, size)
+    # page by page: for large folios others make room by compaction
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
     buffer = bytearray(1 << 20)
     _begun()
     while True:
         for offset in range(0, size, len(buffer)):
             os.preadv(fd, [buffer], offset)
+
+
+def starve_kswapd(cpu: str, memory_node: str) -> None:
+    """Has a node's kswapd run on this CPU only, when nothing else wants it: who needs a page must soon make room itself."""
+    pid = next(pid for pid in _processes() if _comm(pid) == f"kswapd{memory_node}")
+    cpus, policy, nice = os.sched_getaffinity(pid), os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid)
+    try:
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setaffinity(pid, {int(cpu)})
+        _begun()
+        while True:
+            time.sleep(1)
+    finally:
+        os.sched_setaffinity(pid, cpus)
+        os.sched_setscheduler(pid, policy, os.sched_param(0))
+        os.setpriority(os.PRIO_PROCESS, pid, nice)
+
+
+def _processes() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""  # gone meanwhile
 
 
 def filled_cache(cpu: str, directory: str, size_bytes: str) -> None:
@@ -283,7 +312,7 @@ WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
         fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache, filled_cache,
-        allocate, dirty, freeze, partial_slabs, evict_ahead, page_out,
+        starve_kswapd, allocate, dirty, freeze, partial_slabs, evict_ahead, page_out,
     )
 }  # fmt: skip
 
