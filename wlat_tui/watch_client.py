@@ -23,6 +23,8 @@ MOST_KEPT = 5_000
 """Disturbances kept for a screen that takes none."""
 LONGEST_LINE_BYTES = 1 << 22
 _LEAVE_S = 1.0
+_KILLED_S = 10.0
+"""It is certain to go, but what it had set up is taken down first, and a loop that is closed before that prints a traceback."""
 EVERYTHING = "who disturbs the writer"
 _KINDS = ("read", "write", "fsync", "dirtied", "preempted", "cpu", "hook")
 
@@ -219,12 +221,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """Close its input, then signal it if it does not go."""
     assert process.stdin is not None
     process.stdin.close()
-    for end in (None, process.terminate, process.kill):
+    for end, patience_s in ((None, _LEAVE_S), (process.terminate, _LEAVE_S), (process.kill, _KILLED_S)):
         if end is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):  # gone meanwhile, or sudo's
                 end()
         try:
-            await asyncio.wait_for(process.wait(), _LEAVE_S)
+            await asyncio.wait_for(process.wait(), patience_s)
             return
         except TimeoutError:
             continue
