@@ -181,7 +181,8 @@ class StallTraces:
     @property
     def awaited_ns(self) -> int | None:
         """The earliest plan of a write whose records are still being read; None when none are."""
-        return min((raw.planned_ns for raws in self._waiting.values() for raw in raws), default=None)
+        reading = (raws for task, raws in self._waiting.items() if not task.done())  # it is taken out a moment after
+        return min((raw.planned_ns for raws in reading for raw in raws), default=None)
 
     def take_notices(self) -> list[str]:
         notices, self._notices = self._notices, []
