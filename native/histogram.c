@@ -2,6 +2,8 @@
 #include "histogram.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 uint32_t wl_bucket_count(void)
 {
@@ -70,4 +72,35 @@ int wl_histogram_quantiles(const uint64_t *counts, const double *q, uint32_t n, 
 		ret_ns[i] = total ? wl_bucket_high_ns(index) : 0;
 	}
 	return 0;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	uint32_t x = ((const struct wl_bucket *)a)->index, y = ((const struct wl_bucket *)b)->index;
+	return (x > y) - (x < y);
+}
+
+uint32_t wl_histogram_group(const struct wl_bucket *buckets, uint32_t n, uint32_t exact_fraction, uint32_t group, struct wl_bucket *ret)
+{
+	uint64_t total = 0, taken = 0;
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < n; i++)
+		total += buckets[i].count;
+	const uint64_t exact = exact_fraction ? total / exact_fraction + 1 : 0;
+	memcpy(ret, buckets, n * sizeof *ret);
+	qsort(ret, n, sizeof *ret, by_index);
+	for (uint32_t i = n; i-- > 0;) {
+		if (taken >= exact)
+			ret[i].index = ret[i].index / group * group + group / 2;
+		taken += ret[i].count;
+	}
+	/* the middle of a group may lie beyond the first that was kept exactly */
+	qsort(ret, n, sizeof *ret, by_index);
+	for (uint32_t i = 0; i < n; i++) {
+		if (kept && ret[kept - 1].index == ret[i].index && ret[kept - 1].count <= UINT32_MAX - ret[i].count)
+			ret[kept - 1].count += ret[i].count;
+		else
+			ret[kept++] = ret[i];
+	}
+	return kept;
 }

@@ -229,6 +229,10 @@ int wl_histogram_add(uint64_t *counts, const struct wl_bucket *buckets, uint32_t
 int wl_histogram_quantiles(const uint64_t *counts, const double *q, uint32_t n, uint64_t *ret_ns);
 uint64_t wl_histogram_total(const uint64_t *counts);
 
+/* n buckets in any order as ret, ascending: those of the largest values, one in exact_fraction (0: none), as they are, the rest
+ * each in the middle of its group of so many neighbours. Returns how many (<= n). */
+uint32_t wl_histogram_group(const struct wl_bucket *buckets, uint32_t n, uint32_t exact_fraction, uint32_t group, struct wl_bucket *ret);
+
 /* The bare loop that `wlat bench fidelity` compares with: same schedule and file settings, one thread, nothing else.
  * Fills service and wake counts[wl_bucket_count()]; runs for duration_ns. */
 int wl_bare_run(int dir_fd, const struct wl_settings *settings, uint64_t duration_ns, uint64_t *service_counts, uint64_t *wake_counts);

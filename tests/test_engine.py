@@ -18,8 +18,9 @@ import pytest
 from wlat_tui import engine_client
 from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, Mode, Policy, Prewarm, Settings, Span, WriteClass, WriterTick
+from wlat_tui.histogram import Histogram
 from wlat_tui.model.session import Session
-from wlat_tui.native import Histogram, bare_run
+from wlat_tui.native import bare_run
 
 MIB = 1 << 20
 SMALL = Settings(

@@ -23,6 +23,7 @@ NEITHER = {
     "ctypes",
     "sqlite3",
     "wlat_tui.frame",
+    "wlat_tui.histogram",
     "wlat_tui.native",
     "wlat_tui.model",
 }

@@ -10,15 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wlat_tui.frame import HistogramDelta, Policy, Settings, Span, WriteClass
-from wlat_tui.native import (
-    Histogram,
-    ReportReader,
-    bucket_bounds_ns,
-    bucket_of_ns,
-    pack_settings,
-    parse_report,
-    refuse_settings,
-)
+from wlat_tui.histogram import Histogram, bucket_bounds_ns, bucket_of_ns
+from wlat_tui.native import ReportReader, pack_settings, parse_report, refuse_settings
 
 HOUR_NS = 3600 * 10**9
 BUCKETS = st.lists(

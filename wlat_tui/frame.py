@@ -93,7 +93,7 @@ class Write:
 class HistogramDelta:
     """Counts that one tick added to one histogram, as the engine sent them.
 
-    ``buckets`` is packed ``struct wl_bucket`` (u32 index, u32 count, native order); `wlat_tui.native.Histogram` adds it up.
+    ``buckets`` is packed ``struct wl_bucket`` (u32 index, u32 count, native order); `wlat_tui.histogram.Histogram` adds it up.
     """
 
     span: Span

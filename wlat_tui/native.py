@@ -1,13 +1,12 @@
-"""The native core in Python's terms: settings in, ticks out, histograms in between.
+"""The native core in Python's terms: settings in, ticks out; histograms are in `wlat_tui.histogram`.
 
-Besides this module only `wlat_tui.engine` and `wlat_tui.watch.native` import the extension: small processes of their own.
+Besides these two only `wlat_tui.engine` and `wlat_tui.watch.native` import the extension: small processes of their own.
 """
 
 from __future__ import annotations
 
-import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,19 +14,18 @@ from wlat_tui._native import ffi as _ffi
 from wlat_tui._native import lib as _lib
 from wlat_tui.evidence import TraceLevel
 from wlat_tui.frame import HistogramDelta, Precursor, Prewarm, Settings, Span, Write, WriteClass, WriterTick
+from wlat_tui.histogram import BUCKET_BYTES, BUCKETS, Histogram, check
 
 _TICK_BYTES: int = _ffi.sizeof("struct wl_tick")
 _WRITE_BYTES: int = _ffi.sizeof("struct wl_write")
 _HEAD_BYTES: int = _ffi.sizeof("struct wl_histogram_head")
-_BUCKET_BYTES: int = _ffi.sizeof("struct wl_bucket")
-_BUCKETS: int = _lib.wl_bucket_count()
 _TRACE_BYTES: int = _ffi.sizeof("struct wl_trace")
 _TRACER_BYTES: int = _ffi.sizeof("struct wl_tracer_head")
 _PROBE_BYTES: int = _ffi.sizeof("struct wl_probe")
 _LARGEST_TICK_BYTES = (
     _TICK_BYTES
     + 2 * _lib.WL_STALL_RING * _WRITE_BYTES
-    + 9 * (_HEAD_BYTES + _BUCKETS * _BUCKET_BYTES)
+    + 9 * (_HEAD_BYTES + BUCKETS * BUCKET_BYTES)
     + _lib.WL_TRACE_BYTES
     + _lib.WL_TRACER_BYTES
 )
@@ -82,12 +80,6 @@ class Report:
     """Stalls whose records did not fit into the message."""
     tracer: RawTracer | None = None
     """Set in the first report and when it has changed."""
-
-
-def _check(result: int, attempt: str) -> None:
-    """Turn -errno into OSError saying what was attempted."""
-    if result < 0:
-        raise OSError(-result, f"{attempt}: {os.strerror(-result)}")
 
 
 def _set_bits(words: Any, numbers: Sequence[int], name: str, limit: int) -> None:
@@ -181,7 +173,7 @@ def _histograms(message: bytes, at: int, count: int) -> tuple[tuple[HistogramDel
         if at + _HEAD_BYTES > len(message):
             raise ValueError("the engine's report is shorter than the histograms it announces")
         head = _ffi.from_buffer("struct wl_histogram_head *", memoryview(message)[at : at + _HEAD_BYTES])
-        end = at + _HEAD_BYTES + head.n * _BUCKET_BYTES
+        end = at + _HEAD_BYTES + head.n * BUCKET_BYTES
         if end > len(message):
             raise ValueError("the engine's report is shorter than a histogram it holds")
         found.append(HistogramDelta(Span(head.span), WriteClass(getattr(head, "class")), message[at + _HEAD_BYTES : end]))
@@ -332,97 +324,6 @@ class ReportReader:
         return reports
 
 
-class Histogram:
-    """Counts by duration, in the engine's buckets (three significant digits, up to over an hour)."""
-
-    __slots__ = ("_counts",)
-
-    def __init__(self) -> None:
-        self._counts = _ffi.new("uint64_t[]", _BUCKETS)
-
-    def add(self, delta: HistogramDelta | bytes, sign: int = 1) -> None:
-        """Add (or, with sign -1, take away) packed buckets.
-
-        Raises:
-            ValueError: not whole buckets.
-            OSError: an index out of range, or a count would fall below zero; nothing is changed then.
-        """
-        buckets = delta.buckets if isinstance(delta, HistogramDelta) else delta
-        if len(buckets) % _BUCKET_BYTES:
-            raise ValueError(f"a histogram of {len(buckets)} bytes is not whole buckets of {_BUCKET_BYTES}")
-        if buckets:
-            packed = _ffi.from_buffer("struct wl_bucket[]", buckets)
-            _check(_lib.wl_histogram_add(self._counts, packed, len(buckets) // _BUCKET_BYTES, sign), "adding to a histogram")
-
-    @property
-    def total(self) -> int:
-        """Number of values counted."""
-        return int(_lib.wl_histogram_total(self._counts))
-
-    def quantiles(self, fractions: Sequence[float]) -> list[int]:
-        """Durations (ns) that these fractions (0..1, ascending) of all values do not exceed; 0 when empty.
-
-        Raises:
-            OSError: fractions out of range or not ascending.
-        """
-        result = _ffi.new("uint64_t[]", len(fractions))
-        _check(
-            _lib.wl_histogram_quantiles(self._counts, _ffi.new("double[]", list(fractions)), len(fractions), result),
-            "computing quantiles (fractions must ascend from 0 to 1)",
-        )
-        return list(result)
-
-    def count(self, counts: Mapping[int, int]) -> None:
-        """Add writes by bucket, any number of them.
-
-        Raises:
-            IndexError: there is no such bucket.
-        """
-        for index, count in counts.items():
-            if not 0 <= index < _BUCKETS:
-                raise IndexError(f"bucket {index} is out of range: 0 to {_BUCKETS - 1}")
-            self._counts[index] += count
-
-    def merge(self, other: Histogram) -> None:
-        """Add all of another one's counts."""
-        for index, count in other._nonzero():
-            self._counts[index] += count
-
-    def copy(self) -> Histogram:
-        """An independent copy."""
-        twin = Histogram()
-        _ffi.memmove(twin._counts, self._counts, _ffi.sizeof(self._counts))
-        return twin
-
-    def clear(self) -> None:
-        """Forget everything."""
-        _ffi.memmove(self._counts, bytes(_ffi.sizeof(self._counts)), _ffi.sizeof(self._counts))
-
-    def _nonzero(self) -> Iterator[tuple[int, int]]:
-        counts = memoryview(_ffi.buffer(self._counts)).cast("Q")
-        return ((index, count) for index, count in enumerate(counts) if count)
-
-    def buckets(self) -> Iterator[tuple[int, int, int]]:
-        """Every non-empty bucket as (lowest ns, highest ns, count), ascending."""
-        return ((*bucket_bounds_ns(index), count) for index, count in self._nonzero())
-
-
-def bucket_bounds_ns(index: int) -> tuple[int, int]:
-    """Lowest and highest duration (ns) that land in this bucket.
-
-    Raises:
-        IndexError: there is no such bucket.
-    """
-    if not 0 <= index < _BUCKETS:
-        raise IndexError(f"bucket {index} is out of range: 0 to {_BUCKETS - 1}")
-    return int(_lib.wl_bucket_low_ns(index)), int(_lib.wl_bucket_high_ns(index))
-
-
-def bucket_of_ns(duration_ns: int) -> int:
-    """The bucket a duration lands in."""
-    return int(_lib.wl_bucket_of(duration_ns))
-
-
 def try_tracer() -> RawTracer:
     """What can be traced here by this process; tried on the calling thread, nothing stays open.
 
@@ -430,7 +331,7 @@ def try_tracer() -> RawTracer:
         OSError: no memory for it.
     """
     packed, size = _ffi.new("unsigned char[]", _lib.WL_TRACER_BYTES), _ffi.new("uint32_t *")
-    _check(_lib.wl_trace_try(packed, size), "trying the tracer")
+    check(_lib.wl_trace_try(packed, size), "trying the tracer")
     return parse_tracer(bytes(_ffi.buffer(packed, size[0])))
 
 
@@ -445,5 +346,5 @@ def bare_run(dir_fd: int, settings: Settings, duration_ns: int) -> tuple[Histogr
         raise ValueError(why)
     service, wake = Histogram(), Histogram()
     packed = _settings_struct(settings, 0)
-    _check(_lib.wl_bare_run(dir_fd, packed, duration_ns, service._counts, wake._counts), "running the bare loop")
+    check(_lib.wl_bare_run(dir_fd, packed, duration_ns, service._counts, wake._counts), "running the bare loop")
     return service, wake

@@ -13,10 +13,13 @@ import click
 from wlat_tui.app import WlatApp
 from wlat_tui.cast import Cast
 from wlat_tui.followers import Follower
-from wlat_tui.heap import give_back_freed_memory
+from wlat_tui.heap import give_back_freed_memory, keep_what_is_there
 from wlat_tui.keys.record import Keeping
 from wlat_tui.model.session import Session
 from wlat_tui.sources import Source
+
+STARTED_S = 5.0
+"""By then everything is loaded that every screen needs."""
 
 
 def run(
@@ -63,6 +66,7 @@ def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, app.leave, 128 + number)
+        loop.call_later(STARTED_S, keep_what_is_there)
         try:
             status = await app.run_async(mouse=with_mouse)
         finally:

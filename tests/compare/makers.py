@@ -10,7 +10,7 @@ from struct import pack
 from tests.model.makers import SECOND, START, a_tick
 from wlat_tui.compare.side import Side
 from wlat_tui.frame import Frame, HistogramDelta, Span, WriteClass
-from wlat_tui.native import bucket_of_ns
+from wlat_tui.histogram import bucket_of_ns
 
 PAGES_PER_S = 260
 

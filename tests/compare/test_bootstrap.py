@@ -12,7 +12,7 @@ import pytest
 from tests.compare.makers import a_side
 from wlat_tui.compare.bootstrap import Basis, draws, interval, likeness, quantile_draws, rate_draws, student
 from wlat_tui.compare.comparison import Outcome, compare
-from wlat_tui.native import Histogram
+from wlat_tui.histogram import Histogram
 
 RUNS = int(os.environ.get("WLAT_COMPARE_RUNS", "12"))
 """More of them take minutes."""

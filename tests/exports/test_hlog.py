@@ -17,7 +17,7 @@ from tests.sessions.makers import recorded, scripted
 from wlat_tui.commands.export import export
 from wlat_tui.exports.hlog import encode_histogram
 from wlat_tui.frame import Span
-from wlat_tui.native import bucket_bounds_ns, bucket_of_ns
+from wlat_tui.histogram import bucket_bounds_ns, bucket_of_ns
 
 HOUR_NS = 3_600_000_000_000
 

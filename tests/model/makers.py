@@ -20,7 +20,7 @@ from wlat_tui.frame import (
     WriterTick,
     Zone,
 )
-from wlat_tui.native import bucket_of_ns
+from wlat_tui.histogram import bucket_of_ns
 
 SECOND = 1_000_000_000
 TICK = 200_000_000

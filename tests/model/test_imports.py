@@ -9,7 +9,7 @@ import wlat_tui.causes
 import wlat_tui.model
 
 RAW = ("wlat_tui.frame", "wlat_tui.evidence", "wlat_tui.units")
-ALLOWED = (*RAW, "wlat_tui.native", "wlat_tui.causes", "wlat_tui.model")
+ALLOWED = (*RAW, "wlat_tui.histogram", "wlat_tui.causes", "wlat_tui.model")
 FORBIDDEN = ("time", "datetime", "textual", "asyncio")
 
 

@@ -103,6 +103,25 @@ static void a_count_stops_at_its_top_instead_of_wrapping(void)
 	CHECK_EQUAL(c.n_touched, 1);
 }
 
+static void grouping_keeps_every_count_and_the_largest_where_they_are(void)
+{
+	const struct wl_bucket in[] = {{100, 3}, {40, 95}, {41, 1}, {33, 2}, {101, 1}};
+	struct wl_bucket out[5];
+	CHECK_EQUAL(wl_histogram_group(in, 5, 100, 32, out), 3); /* 102 counts: two of them exactly */
+	CHECK_EQUAL(out[0].index, 48);
+	CHECK_EQUAL(out[0].count, 98);
+	CHECK_EQUAL(out[1].index, 100); /* the second largest lies in there */
+	CHECK_EQUAL(out[1].count, 3);
+	CHECK_EQUAL(out[2].index, 101);
+	CHECK_EQUAL(wl_histogram_group(in, 5, 0, 32, out), 2);
+	CHECK_EQUAL(out[1].index, 112);
+	CHECK_EQUAL(out[1].count, 4);
+	/* a count that would not fit stays in two parts */
+	const struct wl_bucket full[] = {{33, UINT32_MAX}, {34, 1}};
+	CHECK_EQUAL(wl_histogram_group(full, 2, 0, 32, out), 2);
+	CHECK_EQUAL(wl_histogram_group(full, 0, 100, 32, out), 0);
+}
+
 static void a_full_ring_refuses_and_keeps_what_it_has(void)
 {
 	static struct wl_ring ring;
@@ -125,6 +144,7 @@ int main(void)
 	adding_is_all_or_nothing();
 	clearing_costs_what_was_touched_and_leaves_nothing();
 	a_count_stops_at_its_top_instead_of_wrapping();
+	grouping_keeps_every_count_and_the_largest_where_they_are();
 	a_full_ring_refuses_and_keeps_what_it_has();
 	return 0;
 }

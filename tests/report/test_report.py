@@ -18,9 +18,9 @@ from wlat_tui.commands.cut import cut
 from wlat_tui.commands.report import report
 from wlat_tui.compare.side import Side
 from wlat_tui.frame import Span, WriteClass
+from wlat_tui.histogram import Histogram
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
-from wlat_tui.native import Histogram
 from wlat_tui.report import page, words
 from wlat_tui.report.charts import charts
 from wlat_tui.report.digest import COLUMNS, HEAT_ROWS, KEPT_STALLS, row_middle_ns, row_of_ns

@@ -18,8 +18,8 @@ from tests.sessions.makers import recorded, scripted, sorted_buckets
 from wlat_tui.commands.record import Limits, Progress
 from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceEvent
 from wlat_tui.frame import Host, Mark, Span
+from wlat_tui.histogram import bucket_bounds_ns
 from wlat_tui.model.session import Session
-from wlat_tui.native import bucket_bounds_ns
 from wlat_tui.sessions.anonymous import Scrubber
 from wlat_tui.sessions.recorder import Recorder
 from wlat_tui.sessions.recording import Recording

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sessions.makers import recorded, scripted, sessions, sorted_buckets
-from wlat_tui.frame import Frame, Settings, Span, WriteClass
+from wlat_tui.frame import Frame, HistogramDelta, Settings, Span, WriteClass
+from wlat_tui.model.past import Digest
 from wlat_tui.model.percentiles import Quantiles
 from wlat_tui.model.series import MemoryColumn
 from wlat_tui.model.session import Session
@@ -154,13 +156,18 @@ def test_a_recording_of_an_older_wlat_is_added_up_once_and_left_as_it_was() -> N
 
 
 def test_counts_that_do_not_fit_a_bucket_are_kept() -> None:
-    total = digests.Sum()
-    (delta,) = [h for h in scripted(1)[0].writer.histograms if (h.span, h.write_class) == (Span.SERVICE, WriteClass.IN_PAGE)]  # type: ignore[union-attr]
-    total.count(delta)
-    counts = total._histograms[Span.SERVICE, WriteClass.IN_PAGE]
-    index = next(iter(counts))
-    counts[index] += 3 * 2**32
-    histograms = digests.unpack_digest(digests.pack_digest(total.read())).histograms
+    def counted(digest: Digest) -> Counter[int]:
+        counts: Counter[int] = Counter()
+        for index, count in struct.iter_unpack("=II", digest.histograms[0].buckets):
+            counts[index] += count
+        return counts
+
+    total, most = digests.Sum(), 2**32 - 1
+    full = HistogramDelta(Span.SERVICE, WriteClass.IN_PAGE, struct.pack("=8I", 5_001, most, 5_000, most, 5_002, 7, 40, 1))
+    total.count(full)
+    total.count(full)
+    read = digests.unpack_digest(digests.pack_digest(total.read()))
+    assert counted(read) == {48: 2, 5_008: 4 * most + 14}
     again = digests.Sum()
-    again.count(replace(delta, buckets=histograms[0].buckets))
-    assert again._histograms[Span.SERVICE, WriteClass.IN_PAGE] == counts
+    again.add(read)
+    assert counted(again.read()) == counted(read)

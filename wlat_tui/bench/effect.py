@@ -13,7 +13,7 @@ from wlat_tui.bench.pressure import page_cache_pressure, reclaimed_pages, wait_u
 from wlat_tui.bench.terminal import BenchError
 from wlat_tui.engine_client import Engine
 from wlat_tui.frame import Prewarm, Settings, Span, WriteClass, WriterTick
-from wlat_tui.native import Histogram
+from wlat_tui.histogram import Histogram
 from wlat_tui.units import format_bytes
 
 TAKE_HOLD_S = 60.0

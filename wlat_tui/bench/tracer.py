@@ -12,7 +12,8 @@ from wlat_tui.bench.terminal import BenchError
 from wlat_tui.engine_client import Engine
 from wlat_tui.evidence import TraceLevel
 from wlat_tui.frame import Settings, Span
-from wlat_tui.native import Histogram, RawTracer
+from wlat_tui.histogram import Histogram
+from wlat_tui.native import RawTracer
 
 WARM_UP_S = 2.0
 """Also for the end of the tracing before: the kernel takes a second to take its probes away."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import NormalDist, fmean
 
-from wlat_tui.native import Histogram
+from wlat_tui.histogram import Histogram
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from wlat_tui.compare.bootstrap import (
 from wlat_tui.compare.differences import warnings
 from wlat_tui.compare.side import Block, Side, grouped, total
 from wlat_tui.frame import WriteClass
-from wlat_tui.native import Histogram
+from wlat_tui.histogram import Histogram
 from wlat_tui.units import format_ns, format_rate
 
 BEGIN_PAGE = (WriteClass.NEW_PAGE, WriteClass.PREPARED)

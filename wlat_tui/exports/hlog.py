@@ -18,7 +18,7 @@ from typing import BinaryIO
 from wlat_tui import __version__
 from wlat_tui.exports.job import Exporter, Job
 from wlat_tui.frame import Frame, Span
-from wlat_tui.native import bucket_bounds_ns, bucket_of_ns
+from wlat_tui.histogram import bucket_bounds_ns, bucket_of_ns
 from wlat_tui.sessions.columns import uvarint, zigzag
 
 INTERVAL_NS = 1_000_000_000

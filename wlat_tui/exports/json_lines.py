@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 from wlat_tui.exports.job import Exporter, Job
 from wlat_tui.frame import HistogramDelta
-from wlat_tui.native import bucket_bounds_ns
+from wlat_tui.histogram import bucket_bounds_ns
 
 
 def plain(value: Any) -> Any:

@@ -14,9 +14,9 @@ from typing import IO, BinaryIO
 
 from wlat_tui.exports.job import Exporter, Job
 from wlat_tui.frame import Frame, Span, WriteClass
+from wlat_tui.histogram import Histogram, bucket_of_ns
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
-from wlat_tui.native import Histogram, bucket_of_ns
 
 IN_MEMORY_BYTES = 1 << 16
 BOUNDS_NS = tuple(digit * 10**exponent for exponent in range(2, 10) for digit in (1, 2, 5))

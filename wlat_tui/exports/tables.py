@@ -7,7 +7,7 @@ from struct import iter_unpack
 from typing import Any
 
 from wlat_tui.exports.job import Job
-from wlat_tui.native import bucket_bounds_ns
+from wlat_tui.histogram import bucket_bounds_ns
 from wlat_tui.sessions.schema import TABLES
 
 HISTOGRAM = "histogram"

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wlat_tui.frame import Mark, Prewarm, Span, WriteClass, WriterTick
+from wlat_tui.histogram import Histogram
 from wlat_tui.model.percentiles import KEPT_NS, Quantiles, quantiles, span_ns
-from wlat_tui.native import Histogram
 from wlat_tui.units import format_ns
 
 SETTLE_NS = 1_000_000_000

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from wlat_tui.frame import HistogramDelta, Span, Write, WriteClass, WriterTick
-from wlat_tui.native import Histogram
+from wlat_tui.histogram import Histogram
 
 KEPT_NS = 30_000_000_000
 """How long single ticks are kept: the longest window, and the longest "before" of a toggle."""
 MOST_TICKS = 1_200
 """Kept at most: twice as many as the shortest tick (50 ms) puts into `KEPT_NS`. In a damaged or foreign file time may stand
 still."""
+MOST_WAITING = 64
+"""Histograms of single ticks that wait to be added up: a dozen seconds' of those that nobody looks at."""
 _FRACTIONS = (0.5, 0.9, 0.99, 0.999, 0.9999, 1.0)
 
 
@@ -72,22 +74,48 @@ def _past(ticks: deque[WriterTick], now_ns: int, length_ns: int) -> bool:
     return bool(ticks) and (abs(now_ns - ticks[0].end_ns) >= length_ns or len(ticks) > MOST_TICKS)
 
 
+class _Tally:
+    """A histogram that is added to when it is read, or when much has come together: its buckets are cold for the CPU, and most
+    of a tick's are those of the tick before."""
+
+    __slots__ = ("_histogram", "_waiting")
+
+    def __init__(self) -> None:
+        self._histogram = Histogram()
+        self._waiting: list[tuple[HistogramDelta, int]] = []
+
+    def add(self, delta: HistogramDelta, sign: int) -> None:
+        self._waiting.append((delta, sign))
+        if len(self._waiting) >= MOST_WAITING:
+            self.read()
+
+    def read(self) -> Histogram:
+        waiting, self._waiting = self._waiting, []
+        for delta, sign in waiting:
+            self._histogram.add(delta, sign)
+        return self._histogram
+
+
 class _Population:
     """Histograms of one stretch of time: by span and class, and by span over all classes. Made when first written to."""
 
     def __init__(self) -> None:
-        self._histograms: dict[tuple[Span, WriteClass | None], Histogram] = {}
+        self._tallies: dict[tuple[Span, WriteClass | None], _Tally] = {}
 
     def add(self, deltas: tuple[HistogramDelta, ...], sign: int = 1) -> None:
         for delta in deltas:
             for key in ((delta.span, delta.write_class), (delta.span, None)):
-                histogram = self._histograms.get(key)
-                if histogram is None:
-                    histogram = self._histograms[key] = Histogram()
-                histogram.add(delta, sign)
+                tally = self._tallies.get(key)
+                if tally is None:
+                    tally = self._tallies[key] = _Tally()
+                tally.add(delta, sign)
+
+    def _histogram(self, span: Span, write_class: WriteClass | None) -> Histogram | None:
+        tally = self._tallies.get((span, write_class))
+        return None if tally is None else tally.read()
 
     def read(self, span: Span, write_class: WriteClass | None, worst: Write | None) -> Quantiles | None:
-        histogram = self._histograms.get((span, write_class))
+        histogram = self._histogram(span, write_class)
         if histogram is None:
             return None
         # the engine keeps the exact worst over all classes only: it is this class's worst exactly when it belongs to it
@@ -95,7 +123,7 @@ class _Population:
         return quantiles(histogram, span_ns(worst, span) if worst is not None and mine else None)
 
     def read_at(self, span: Span, write_class: WriteClass | None, fractions: Sequence[float]) -> list[int] | None:
-        histogram = self._histograms.get((span, write_class))
+        histogram = self._histogram(span, write_class)
         return None if histogram is None or not histogram.total else histogram.quantiles(fractions)
 
 

@@ -50,8 +50,6 @@ class Headline:
 
     worst_now_ns: int | None
     """Worst response of the last tick."""
-    worst_window: Write | None
-    """Worst response of the window."""
     worst_ever: Write | None
     """Worst response since the start."""
     tightest: NodeState | None
@@ -404,7 +402,6 @@ class Session:
         known = [state for state in self.nodes.values() if state.online and state.headroom_pages is not None]
         return Headline(
             worst_now_ns=None if now is None else now.response_ns,
-            worst_window=self.worst_window(Span.RESPONSE),
             worst_ever=self.worst_ever(Span.RESPONSE),
             tightest=min(known, key=lambda state: state.headroom_pages or 0, default=None),
             inflight_ns=None if inflight is None or tick is None else tick.end_ns - inflight.begin_ns,

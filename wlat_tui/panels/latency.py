@@ -41,6 +41,8 @@ class LatencyPanel(Panel):
         self._columns: list[Column] = []
         self._drawn: list[Line] = []
         self._drawn_for: tuple[object, ...] = ()
+        self._tabled: list[Line] = []
+        self._tabled_for: tuple[object, ...] = ()
         self._figures: Figures | None = None
         self._threshold_ns = 0
         self._worst_now_ns: dict[Span, int | None] = {}
@@ -121,11 +123,19 @@ class LatencyPanel(Panel):
         if width >= _BESIDE_CELLS:
             bars = self._bars(height)
             left = LABEL_CELLS + self._bar_cells(width) + 2
-            rows = table(self._figures, self._threshold_ns, TABLE_CELLS, height)
+            rows = self._table(TABLE_CELLS, height)
             rows += [()] * (len(bars) - len(rows))
             return [beside(bar, left, row) for bar, row in zip(bars, rows, strict=False)]
-        rows = table(self._figures, self._threshold_ns, width, 10 if height >= 20 else 5 if height >= 8 else 3)
+        rows = self._table(width, 10 if height >= 20 else 5 if height >= 8 else 3)
         return [*self._bars(height - len(rows)), *rows]
+
+    def _table(self, width: int, height: int) -> list[Line]:
+        assert self._figures is not None
+        tabled_for = (self._figures, self._threshold_ns, width, height)
+        if tabled_for != self._tabled_for:
+            self._tabled = table(self._figures, self._threshold_ns, width, height)
+            self._tabled_for = tabled_for
+        return self._tabled.copy()
 
     def _bar_cells(self, width: int) -> int:
         if width >= _BESIDE_CELLS:

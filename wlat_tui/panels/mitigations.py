@@ -41,6 +41,8 @@ class MitigationsPanel(RowsPanel):
         self._states: list[tuple[str | None, str | None, Unavailable | None]] = []
         self._changes: list[Change] = []
         self._told: str | None = None
+        self._drawn: list[Line] = []
+        self._drawn_for: tuple[object, ...] = ()
 
     @property
     def row_count(self) -> int:
@@ -81,8 +83,12 @@ class MitigationsPanel(RowsPanel):
     def rows(self, width: int) -> list[Line]:
         if not self._states:
             return [((" nothing was read yet", "dim"),)]
-        self._told = self._shared
-        return [self._row(m, *state, width) for m, state in zip(self._mitigations, self._states, strict=True)]
+        drawn_for = (self._states, width)
+        if drawn_for != self._drawn_for:
+            self._told = self._shared
+            self._drawn = [self._row(m, *state, width) for m, state in zip(self._mitigations, self._states, strict=True)]
+            self._drawn_for = drawn_for
+        return self._drawn.copy()
 
     def activate(self, item: int) -> None:
         if item < len(self._states):

@@ -20,6 +20,8 @@ from wlat_tui.theme import role_styles
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual.filter import LineFilter
+
 
 class Panel(Widget, can_focus=True):
     """One panel of the live screen.
@@ -46,9 +48,15 @@ class Panel(Widget, can_focus=True):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
+        self._bodies: list[Line] = []
+        """What was drawn last, as the panel gave it."""
         self._lines: list[Line] = []
+        """The same, each as wide as the panel."""
         self._cells = 0
         """Width of each of them."""
+        self._strips: dict[int, Strip] = {}
+        """Those that were rendered, by row."""
+        self._filters: Sequence[LineFilter] = ()
         self._styles: dict[Role, Style] = {}
         """What each role looks like on this panel's background; empty: not known yet, or not any more."""
         self.ready = False
@@ -76,17 +84,40 @@ class Panel(Widget, can_focus=True):
         width, height = self.size
         if not width or not height or not self.ready:
             return
-        lines = [self._heading(width), *self.body(width, height - 1)][:height]
-        lines = [fit(line, width, self.glyphs.ellipsis) for line in lines]
-        lines += [((" " * width, ""),)] * (height - len(lines))
-        if len(lines) != len(self._lines) or width != self._cells:
-            self._lines, self._cells = lines, width
+        bodies = [self._heading(width), *self.body(width, height - 1)][:height]
+        bodies += [()] * (height - len(bodies))
+        if len(bodies) != len(self._bodies) or width != self._cells:
+            self._bodies, self._cells, self._strips = bodies, width, {}
+            self._lines = [fit(line, width, self.glyphs.ellipsis) for line in bodies]
             self.refresh()
             return
-        changed = [Region(0, y, width, 1) for y, (old, new) in enumerate(zip(self._lines, lines, strict=True)) if old != new]
-        self._lines = lines
-        if changed:
-            self.refresh(*changed)
+        rows = [y for y, (old, new) in enumerate(zip(self._bodies, bodies, strict=True)) if old != new]
+        self._bodies = bodies
+        for y in rows:
+            self._lines[y] = fit(bodies[y], width, self.glyphs.ellipsis)
+            self._strips.pop(y, None)
+        if rows:
+            self.refresh(*[Region(0, y, width, 1) for y in rows])
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows asked for: those that were not drawn again since the last time are kept.
+
+        Textual keeps them as well, but looks at borders, padding and the like of each row first, which no panel has.
+        """
+        filters = self.get_line_filters()
+        if filters != self._filters:
+            self._filters, self._strips = filters, {}
+        strips = [self._strips.get(y) or self._render_kept(y) for y in crop.line_range]
+        if crop.column_span != (0, self.size.width):
+            return [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
+    def _render_kept(self, y: int) -> Strip:
+        strip = self.render_line(y)
+        for each in self._filters:
+            strip = strip.apply_filter(each, self.background_colors[1])
+        self._strips[y] = strip
+        return strip
 
     def render_line(self, y: int) -> Strip:
         if not self._styles:
@@ -100,10 +131,10 @@ class Panel(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._styles = {}
+        self._styles, self._strips = {}, {}
 
     def on_resize(self, _event: events.Resize) -> None:
-        self._lines = []
+        self._bodies, self._lines, self._strips = [], [], {}
         self.redraw()
 
     def on_focus(self) -> None:

@@ -57,6 +57,8 @@ class StallsPanel(RowsPanel):
         self._counts = (0, 0)
         self._taken_from: Session | None = None
         self._drawn: dict[int, Line] = {}
+        self._rows: list[Line] | None = None
+        """Of what is listed now; None: still to be made."""
         self._drawn_for: Columns | None = None
         self._pointed_at: Write | None = None
         self._blame = Blame()
@@ -73,20 +75,23 @@ class StallsPanel(RowsPanel):
         return self._top_causes
 
     def take(self, session: Session) -> None:
+        before, self._all = self._all, tuple(session.explained)
+        same = session is self._taken_from and len(before) == len(self._all) and before[-1:] == self._all[-1:]
         if session is not self._taken_from:
             self._taken_from, self._drawn = session, {}
-        self._all = tuple(session.explained)
         self._top_causes = session.top_causes
         self._tracer = session.tracer
         self._threshold_ns = session.settings.threshold_ns
         self._wall_offset_ns = session.wall_ns - session.now_ns
         self._counts = session.stall_count, session.stalls_passed_over
         self._blame.take(session.explained)
-        ranked = session.suspects.ranked()
-        self._suspect = suspect_lines(self._blame.worst(), ranked, self.glyphs.separator, session.now_ns)
+        blamed = self._blame.worst()
+        ranked = () if blamed is None else session.suspects.ranked()
+        self._suspect = suspect_lines(blamed, ranked, self.glyphs.separator, session.now_ns)
         if session.host is not None:
             self._cpu_nodes = {cpu: shape.node for shape in session.host.nodes for cpu in shape.cpus}
-        self._list()
+        if not same or self._pointed_at is not None:
+            self._list()
 
     def point_at(self, write: Write) -> None:
         """Put the cursor on this stall as soon as it is listed."""
@@ -108,6 +113,7 @@ class StallsPanel(RowsPanel):
 
     def _list(self) -> None:
         """Filter and sort; the cursor stays on its stall, unless it follows the newest at the top."""
+        self._rows = None
         held = self._listed[self.cursor] if 0 < self.cursor < len(self._listed) else None
         found = [one for one in self._all if self._wanted(one)]
         found.reverse()
@@ -161,7 +167,9 @@ class StallsPanel(RowsPanel):
             return self._nothing(width)
         columns = self._columns(width)
         if columns != self._drawn_for:
-            self._drawn_for, self._drawn = columns, {}
+            self._drawn_for, self._drawn, self._rows = columns, {}, None
+        if self._rows is not None:
+            return self._rows.copy()
         before = self._drawn
         # a row never changes: only those of new stalls are made
         self._drawn = {
@@ -169,7 +177,8 @@ class StallsPanel(RowsPanel):
             or stall_row(one, columns, self._wall(one), self._cpu_nodes.get(one.write.cpu))
             for one in self._listed
         }
-        return list(self._drawn.values())
+        self._rows = list(self._drawn.values())
+        return self._rows.copy()
 
     def cursor_cells(self, width: int) -> int:
         return super().cursor_cells(width) if self._listed else 0

@@ -7,7 +7,7 @@ import os
 from textwrap import wrap
 from typing import ClassVar
 
-from wlat_tui.frame import Policy, WriterTick
+from wlat_tui.frame import Host, Policy, WriterTick
 from wlat_tui.frame import Span as Timed
 from wlat_tui.kernel.cpulist import format_cpulist
 from wlat_tui.mitigations.refusals import Refusal, refusals
@@ -34,6 +34,7 @@ class StatusPanel(Panel, can_focus=False):
         self.mode = ""
         """PAUSED, low-bandwidth …: how the view differs from the live one."""
         self.sent_per_s: float | None = None
+        self._host: Host | None = None
         self._first: list[Line] = []
         self._second: list[Line] = []
         self._third: dict[Timed, list[Line]] = {}
@@ -51,7 +52,8 @@ class StatusPanel(Panel, can_focus=False):
         self._refused = refused
         self._elapsed = _clock(session.elapsed_ns)
         self._missing = session.writer_missing
-        self._first = self._host_lines(session)
+        if not self._first or session.host is not self._host:
+            self._host, self._first = session.host, self._host_lines(session)
         self._second = self._writer_lines(session)
         self._third = {span: self._attention(session, span) for span in (Timed.SERVICE, Timed.RESPONSE)}
 

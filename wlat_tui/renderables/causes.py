@@ -35,12 +35,19 @@ class Marked:
 
     def take(self, explained: Sequence[Explained]) -> None:
         """Learn the stalls that are new."""
-        if not explained or explained[-1] is self._newest:
+        new: list[Explained] = []
+        for one in reversed(explained):
+            if one is self._newest:
+                break
+            new.append(one)
+        if not new:
             return
-        self._newest = explained[-1]
+        self._newest = new[0]
+        gone = len(new) == len(explained) or len(self._families[Span.SERVICE]) > 2 * len(explained)
         for span, families in self._families.items():
-            families.clear()
-            families.update((span_ns(one.write, span), one.cause.family) for one in explained)
+            if gone:
+                families.clear()
+            families.update((span_ns(one.write, span), one.cause.family) for one in (explained if gone else reversed(new)))
 
     def columns(self, columns: Iterable[Column | None], span: Span, threshold_ns: int) -> dict[int, Family]:
         """Number of a column whose worst is over the threshold -> its family, where it is known."""

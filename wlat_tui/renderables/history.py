@@ -143,9 +143,10 @@ def _draw(figure: Any, xs: list[float], ys: list[float], joined: list[bool], col
         return
     plotext = plotting()
     marker = plotext.marker(glyphs.plot_marker, plotext.pixel(foreground=colour))
-    signal = figure.signal(xs, ys, marker=marker)
+    signal = figure.signal(xs, ys, marker=marker).lines(True)
     for index, connected in enumerate(joined):
-        signal.line(index, connected)
+        if not connected:
+            signal.line(index, False)
     figure.draw(signal)
 
 

@@ -76,14 +76,24 @@ def latency_strip(
     if height > 1:
         labels[threshold_row] = _short_label(threshold_ns) or labels.get(threshold_row, "")
     levels = [_level(column, height, steps, axis) for column in columns]
+    alike: dict[tuple[object, ...], list[Span]] = {}
+    """Most columns look like another one."""
+    bars: list[list[Span]] = []
+    for column, level in zip(columns, levels, strict=True):
+        over = column is not None and column.max_ns is not None and column.max_ns > threshold_ns
+        looks = column is None, level, over, column is not None and bool(column.marks), column is not None and column.has_gap
+        if looks not in alike:
+            alike[looks] = [
+                _cell(column, level, (height - 1 - row) * steps, row, row == threshold_row, over, glyphs)
+                for row in range(height)
+            ]
+        bars.append(alike[looks])
     lines: list[Line] = []
     for row in range(height):
         label = labels.get(row)
         role: Role = "label" if row == threshold_row else "dim"
         spans: list[Span] = [(f"{label or '':>{LABEL_CELLS - 1}}", role), (glyphs.axis_tick if label else glyphs.axis, "dim")]
-        base = (height - 1 - row) * steps
-        for column, level in zip(columns, levels, strict=True):
-            spans.append(_cell(column, level, base, row, row == threshold_row, threshold_ns, glyphs))
+        spans += [bar[row] for bar in bars]
         for x, family in marks.items():
             letter, role = FAMILY_MARKS[family]
             top = max(0, height - 1 - -(-levels[x] // steps))
@@ -109,17 +119,13 @@ def _level(column: Column | None, height: int, steps: int, axis: LogAxis) -> int
     return max(1, int(round((0.5 + axis.fraction(column.max_ns) * (height - 1)) * steps, 6) + 0.5))
 
 
-def _cell(
-    column: Column | None, level: int, base: int, row: int, at_threshold: bool, threshold_ns: int, glyphs: Glyphs
-) -> Span:
+def _cell(column: Column | None, level: int, base: int, row: int, at_threshold: bool, over: bool, glyphs: Glyphs) -> Span:
     steps = len(glyphs.levels) - 1
     if column is None:
         return " ", ""
     fill = min(steps, max(0, level - base))
     if fill:
-        over = column.max_ns is not None and column.max_ns > threshold_ns
-        role: Role = "worst" if over else "good"
-        return glyphs.levels[fill], role
+        return glyphs.levels[fill], "worst" if over else "good"
     if row == 0 and column.marks:
         return glyphs.mark, "mark"
     if base == 0 and column.has_gap:

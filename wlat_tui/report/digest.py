@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wlat_tui.frame import Frame, Span, WriteClass
+from wlat_tui.histogram import Histogram
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import Explained
-from wlat_tui.native import Histogram
 
 COLUMNS = 2_000
 """Of the charts over time; a minute has 300 ticks, so only recordings beyond seven minutes are drawn coarser than they are."""

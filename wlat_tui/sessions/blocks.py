@@ -60,10 +60,10 @@ class Head:
     crc: int
 
 
-def pack_block(first: int, frames: Sequence[Frame], *, small: bool) -> bytes:
-    """Frames as a block; *small*: pack as well as we can (for good), else fast (for a second or so)."""
+def pack_block(first: int, frames: Sequence[Frame], *, small: bool, level: int = 1) -> bytes:
+    """Frames as a block; *small*: pack as well as we can (for a file), else with zlib at this level."""
     raw = _FRAMES.pack(frames)
-    packed = _lzma(raw) if small else zlib.compress(raw, 1)
+    packed = _lzma(raw) if small else zlib.compress(raw, level)
     head = HEAD.pack(MAGIC, LZMA if small else ZLIB, first, len(frames), len(raw), len(packed), 0)[:-4]
     return head + struct.pack("<I", zlib.crc32(packed, zlib.crc32(head))) + packed
 

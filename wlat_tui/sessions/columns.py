@@ -22,7 +22,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, chain, pairwise
-from operator import sub
+from operator import gt, sub
 
 MOST_VALUES = 1 << 24
 """No column is longer: what announces more is damaged (or wants to eat our memory)."""
@@ -211,11 +211,13 @@ def pack_buckets(values: Sequence[bytes]) -> bytes:
             raise ValueError(f"a histogram of {len(packed)} bytes is not whole buckets of 8")
         flat = array("I", packed)
         lengths.append(len(flat) // 2)
-        pairs = sorted(zip(flat[::2], flat[1::2], strict=True))
-        indices = [index for index, _ in pairs]
+        indices, numbers = flat[::2].tolist(), flat[1::2].tolist()
+        if any(map(gt, indices, indices[1:])):
+            pairs = sorted(zip(indices, numbers, strict=True))
+            indices, numbers = [index for index, _ in pairs], [number for _, number in pairs]
         gaps += indices[:1]
         gaps += map(sub, indices[1:], indices)
-        counts += [count for _, count in pairs]
+        counts += numbers
     return pack_ints(lengths) + uvarint(len(gaps)) + pack_counts(gaps) + pack_counts(counts)
 
 

@@ -7,10 +7,10 @@ into buckets `GROUP` times as wide, each counted at its middle. Counts stay what
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import replace
 
 from wlat_tui.frame import Frame, HistogramDelta, Span
+from wlat_tui.histogram import grouped_buckets
 
 GROUP = 32
 """Neighbouring buckets taken as one; an octave has 1,024 (histogram.h), so a group is at most 3.2 % wide."""
@@ -18,23 +18,9 @@ EXACT_FRACTION = 100
 """One write in so many, the slowest, is kept exactly."""
 
 
-def coarse_index(index: int) -> int:
-    """The bucket in the middle of this one's group."""
-    return index // GROUP * GROUP + GROUP // 2
-
-
 def compact_buckets(packed: bytes, *, tail: bool = True) -> bytes:
     """Packed ``struct wl_bucket`` with the bulk in wider buckets; without *tail*, the slowest too."""
-    flat = array("I", packed)
-    left = sum(flat[1::2]) // EXACT_FRACTION + 1 if tail else 0
-    kept: dict[int, int] = {}
-    for index, count in sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True):
-        if left > 0:
-            left -= count
-        else:
-            index = coarse_index(index)
-        kept[index] = kept.get(index, 0) + count
-    return array("I", [number for pair in sorted(kept.items()) for number in pair]).tobytes()
+    return grouped_buckets(packed, EXACT_FRACTION if tail else 0, GROUP)
 
 
 def compact_frame(frame: Frame) -> Frame:

@@ -7,9 +7,8 @@ A digest is one `wlat_tui.model.past.Digest` as `shapes.py` writes records, pack
 from __future__ import annotations
 
 import zlib
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 
 from wlat_tui.frame import Frame, HistogramDelta, Span, Write, WriteClass
@@ -18,7 +17,7 @@ from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.series import Gap
 from wlat_tui.model.session import Session
 from wlat_tui.sessions.columns import Cursor, Damaged
-from wlat_tui.sessions.compact import coarse_index
+from wlat_tui.sessions.compact import compact_buckets
 from wlat_tui.sessions.rows import storable
 from wlat_tui.sessions.shapes import Record
 
@@ -29,7 +28,6 @@ MOST_BYTES = 1 << 22
 """No digest unpacks to more."""
 _RECORD = Record(Digest)
 _ADDED = frozenset(field.name for field in fields(Digest)) - {"causes", "suspects", "passed_over"}
-_COUNT_LIMIT = (1 << 32) - 1
 _Key = tuple[Span, WriteClass]
 
 
@@ -39,7 +37,8 @@ class Sum:
     def __init__(self) -> None:
         self._digest = Digest()
         self._losses: Counter[str] = Counter()
-        self._histograms: dict[_Key, Counter[int]] = {}
+        self._buckets: dict[_Key, bytearray] = {}
+        """Packed ``struct wl_bucket`` in any order; added up when it is read."""
 
     def add(self, digest: Digest) -> None:
         total = self._digest
@@ -66,25 +65,15 @@ class Sum:
 
     def count(self, delta: HistogramDelta) -> None:
         """Add a histogram, coarsely."""
-        flat = array("I", delta.buckets)
-        counts = self._histograms.setdefault((delta.span, delta.write_class), Counter())
-        for index, count in zip(flat[::2], flat[1::2], strict=True):
-            counts[coarse_index(index)] += count
+        self._buckets.setdefault((delta.span, delta.write_class), bytearray()).extend(delta.buckets)
 
     def read(self) -> Digest:
-        histograms = (HistogramDelta(*key, _packed(counts)) for key, counts in sorted(self._histograms.items()))
+        histograms = []
+        for key, buckets in sorted(self._buckets.items()):
+            packed = compact_buckets(bytes(buckets), tail=False)
+            self._buckets[key] = bytearray(packed)
+            histograms.append(HistogramDelta(*key, packed))
         return replace(self._digest, losses=dict(self._losses), histograms=tuple(histograms))
-
-
-def _packed(counts: Mapping[int, int]) -> bytes:
-    """Packed ``struct wl_bucket``; counts that do not fit are given in parts."""
-    out = array("I")
-    for index, count in sorted(counts.items()):
-        while count > _COUNT_LIMIT:
-            out.extend((index, _COUNT_LIMIT))
-            count -= _COUNT_LIMIT
-        out.extend((index, count))
-    return out.tobytes()
 
 
 _Worst = tuple[Write | None, Write | None, Write | None]

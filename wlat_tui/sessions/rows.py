@@ -9,9 +9,9 @@ from enum import IntEnum
 
 from wlat_tui.evidence import Disturbance
 from wlat_tui.frame import Frame, KnobState, NodeSample, Settings, Span, Write, WriterTick
+from wlat_tui.histogram import Histogram
 from wlat_tui.model.percentiles import quantiles
 from wlat_tui.model.suspects import COUNTED
-from wlat_tui.native import Histogram
 
 Row = tuple[object, ...]
 _LARGEST = 2**63 - 1

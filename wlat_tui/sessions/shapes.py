@@ -27,6 +27,7 @@ import typing
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import IntEnum
 from functools import cache
+from itertools import groupby
 from typing import Any, Protocol
 
 from wlat_tui.frame import Frame, HistogramDelta, NodeSample, NodeShape, Pressure, Write, WriterTick, Zone
@@ -153,19 +154,21 @@ class Keyed:
         numbers: dict[Hashable, int] = {}
         groups: list[list[Any]] = []
         shapes: dict[tuple[int, ...], int] = {}
-        column = []
-        for value in values:
+        column: list[int] = []
+        # most have the keys of the one before: what belongs where is found out once for all of those
+        for keys, same in groupby(values, lambda value: tuple(map(self.key, value))):
             seen: dict[Hashable, int] = {}
             shape = []
-            for member in value:
-                key = self.key(member)
+            for key in keys:
                 seen[key] = seen.get(key, -1) + 1
                 number = numbers.setdefault((key, seen[key]), len(numbers))
                 if number == len(groups):
                     groups.append([])
-                groups[number].append(member)
                 shape.append(number)
-            column.append(shapes.setdefault(tuple(shape), len(shapes)))
+            alike = list(same)
+            for number, members in zip(shape, zip(*alike, strict=True), strict=True):
+                groups[number] += members
+            column += [shapes.setdefault(tuple(shape), len(shapes))] * len(alike)
         listed = b"".join(uvarint(len(shape)) + b"".join(map(uvarint, shape)) for shape in shapes)
         packed = b"".join(chunk(uvarint(len(group)) + self.inner.pack(group)) for group in groups)
         return uvarint(len(shapes)) + listed + pack_ints(column) + uvarint(len(groups)) + packed

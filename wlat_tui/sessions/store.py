@@ -22,6 +22,9 @@ BLOCK_FRAMES = 60
 """Frames of a finished block: a seek unpacks one, so it must not be long; shorter ones pack worse (128: 2 % smaller). Whole
 seconds at the default tick, and below 12.8 s (a level of `wlat_tui.model.series`)."""
 
+IN_MEMORY_LEVEL = 5
+"""Of zlib."""
+
 NODE_ROWS_NS = 1_000_000_000
 """The table ``node`` has rows of the first frame that begins in each of these."""
 
@@ -138,13 +141,16 @@ class Store:
     def _finish_block(self, first: int, frames: Sequence[Frame]) -> None:
         self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
         frames = frames if self._coarsen is None else self._coarsen(frames)
-        self._put_block(first, frames, self._open_carried, small=True)
+        # LZMA takes eight times as long for a fifth less: worth it for a file, not for half an hour in memory
+        self._put_block(first, frames, self._open_carried, small=self.path is not None, level=IN_MEMORY_LEVEL)
         total = (self._blocks + 1) % TOTAL_EVERY == 0
         for table, row in digest_rows(first, self._digester.add(first, frames), self._digester.total() if total else None):
             self._db.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
 
-    def _put_block(self, first: int, frames: Sequence[Frame], carried: Mapping[str, int], *, small: bool) -> None:
-        data = pack_block(first, frames, small=small)
+    def _put_block(
+        self, first: int, frames: Sequence[Frame], carried: Mapping[str, int], *, small: bool, level: int = 1
+    ) -> None:
+        data = pack_block(first, frames, small=small, level=level)
         row = (first, len(frames), frames[0].begin_ns, frames[-1].end_ns, json.dumps(carried), data)
         self._db.execute("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?)", row)
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from random import Random
 
 from wlat_tui.frame import HistogramDelta, Policy, Precursor, Prewarm, Settings, Span, Write, WriteClass, WriterTick
-from wlat_tui.native import bucket_of_ns
+from wlat_tui.histogram import bucket_of_ns
 
 bucket_of = lru_cache(maxsize=1 << 16)(bucket_of_ns)
 PAGE_BYTES = 4096
