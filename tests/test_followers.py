@@ -21,6 +21,8 @@ from wlat_tui.followers.on_stall import OnStall, command_line
 from wlat_tui.followers.stop_after import StopAfter, caught
 from wlat_tui.frame import Settings
 from wlat_tui.model.session import Session
+from wlat_tui.renderables.line import plain
+from wlat_tui.renderables.stall_row import columns_for, stall_row
 from wlat_tui.sources.scripted import ScriptedSource
 from wlat_tui.sources.scripted_evidence import MONITOR
 
@@ -240,7 +242,9 @@ def test_late_wakes_are_summed_by_cause_and_not_listed_among_the_stalls() -> Non
     assert told[0] == "1 stall in write() and 2 late wakes"
     assert [line for line in told if "9.00ms" in line]
     assert not [line for line in told if "7.01ms" in line]
-    assert told[-1] == "late wakes: late wake 2"
+    assert told[-1] == "late wakes: late timer 2"
+    row = plain(stall_row(session.explained[-1], columns_for(80, False), "09:00:00", None))
+    assert " wake     ~late timer " in row or " wake      late timer " in row
 
 
 def wlat(*arguments: str, status: int) -> subprocess.CompletedProcess[str]:

@@ -13,7 +13,7 @@ def _advise(c: Circumstances) -> tuple[Advice, ...]:
 
 CAUSE = Cause(
     name="late_timer",
-    title="late wake",
+    title="late timer",
     family=Family.SCHEDULER,
     says="The writer was asleep and woken late: the CPU slept deeply, had interrupts off, or was not run by the hypervisor.",
     advise=_advise,

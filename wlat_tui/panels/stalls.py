@@ -30,9 +30,9 @@ class StallsPanel(RowsPanel):
     title: ClassVar[str] = "Stalls"
     key: ClassVar[str] = "5"
     help: ClassVar[str] = (
-        "Every write over the threshold, newest first, named after the cause that took most of it. why: how much of the time "
-        "is explained; a ~ before the cause means that it only coincided. Enter opens one, n and N walk through them, / shows "
-        "one cause only, o sorts. The first row adds up what each cause cost."
+        "Every write over the threshold, newest first, named after the cause that took most of it. class wake: write() itself "
+        "was quick, but began late. why: how much of the time is explained; a ~ before the cause means that it only coincided. "
+        "Enter opens one, n and N walk through them, / shows one cause only, o sorts. The first row sums up what each cost."
     )
 
     class Opened(RowsPanel.Activated):

@@ -53,7 +53,7 @@ def stall_row(one: Explained, columns: Columns, wall: str, node: int | None) -> 
         (f" {letter} ", role),
         (f"{wall:<{_TIME}}", "label"),
         (f"{format_ns(verdict.span_ns):>{_TOOK}} ", ""),
-        (f"{'late wake' if late else CLASS_NAMES[write.write_class]:<{_CLASS}}"[:_CLASS], "dim"),
+        (f"{'wake' if late else CLASS_NAMES[write.write_class]:<{_CLASS}}"[:_CLASS], "dim"),
         (f"{sure}{one.cause.title:<{_CAUSE - 1}}"[:_CAUSE], role if one.cause.explains else "dim"),
     ]
     if columns.why:
