@@ -102,6 +102,7 @@ async def _run(
 ) -> Caught:
     session = Session()
     caught = Caught(experiment, (), (), 0, 0.0)
+    found: dict[int, Explained] = {}
     began_ns = ended_ns = 0
     loading: asyncio.Task[list[int]] | None = None
     started_s = time.monotonic()
@@ -113,7 +114,9 @@ async def _run(
                 if began_ns:
                     until_ns = ended_ns or time.monotonic_ns()
                     passed_s = (until_ns - began_ns) / 1e9
-                    stalls = tuple(stall for stall in session.explained if _counts(stall, experiment, began_ns, until_ns))
+                    # the session forgets the oldest
+                    found |= {stall.write.planned_ns: stall for stall in session.explained}
+                    stalls = tuple(stall for stall in found.values() if _counts(stall, experiment, began_ns, until_ns))
                     gaps = sum(began_ns <= gap.begin_ns < until_ns for gap in session.gaps)
                     caught = replace(caught, stalls=stalls, gaps=gaps, seconds=passed_s, windows=tuple(rig.stopped))
                     if enough(caught):

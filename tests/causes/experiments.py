@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,18 +95,6 @@ def limited(rig: Rig) -> Iterator[list[int]]:
 def above_high(rig: Rig) -> Iterator[list[int]]:
     with rig.memory_limit(24 * MIB, high=True):
         yield []
-
-
-@contextlib.contextmanager
-def short_of_memory(rig: Rig) -> Iterator[list[int]]:
-    """The cache is full everywhere, and bursts of allocations come on top."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with ExitStack() as stack:
-        pids: list[int] = []
-        for cpu in sorted(os.sched_getaffinity(0)):
-            pids += stack.enter_context(rig.hurting("fill_cache", cpu, rig.directory))
-            pids += stack.enter_context(rig.hurting("allocate", cpu, memory // 5))
-        yield pids
 
 
 @contextlib.contextmanager
@@ -332,14 +320,6 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         above_high,
         Disk(),
         settings(write_bytes=4096, threshold_ns=MS // 10),
-    ),
-    Experiment(
-        "page-cache pressure",
-        ("direct_reclaim", "reclaim_throttle", "lru_lock", "shrinkers"),
-        short_of_memory,
-        None,
-        replace(ORDINARY, write_bytes=4096),
-        host_wide="evicts what the host has cached and takes its memory",
     ),
     Experiment(
         "direct reclaim",

@@ -257,17 +257,6 @@ def filled_cache(cpu: str, directory: str, size_bytes: str) -> None:
         time.sleep(1)
 
 
-def allocate(cpu: str, size_bytes: str) -> None:
-    """Takes memory in bursts, faster than it can be given back in the background."""
-    _pin(cpu)
-    _begun()
-    while True:
-        with mmap.mmap(-1, int(size_bytes)) as block:
-            for offset in range(0, len(block), PAGE):
-                block[offset] = 1
-        time.sleep(0.05)
-
-
 def freeze(directory: str, frozen_ms: str, thawed_ms: str) -> None:
     """A snapshot tool: holds the whole filesystem for a while. A signal to end is obeyed between two freezes only."""
     ending = threading.Event()
@@ -312,7 +301,7 @@ WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
         fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache, filled_cache,
-        starve_kswapd, allocate, dirty, freeze, partial_slabs, evict_ahead, page_out,
+        starve_kswapd, dirty, freeze, partial_slabs, evict_ahead, page_out,
     )
 }  # fmt: skip
 
