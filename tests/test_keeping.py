@@ -202,7 +202,7 @@ def test_a_recorder_with_a_limit_stays_below_it(tmp_path: Path, limit: dict[str,
     monkeypatch.setattr("wlat_tui.sessions.recorder.ROLL_UP_EVERY_NS", 1)
     monkeypatch.setattr("wlat_tui.sessions.recorder.LEAST_BYTES", 1)
     monkeypatch.setattr("wlat_tui.sessions.recorder.APPEND_EVERY_S", 0.01)
-    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False, exact=True, **limit)
+    recorder = Recorder(tmp_path / "a.wlat", {}, exact=True, **limit)
 
     for i, frame in enumerate(STORY):
         recorder.take(frame)

@@ -36,7 +36,7 @@ async def played(
     said: list[str] = []
     experiment = Experiment(plan, source, None, said.append)
     sides = await experiment.prepare(STARTING)
-    recorder = Recorder(path, {}, durable=False)
+    recorder = Recorder(path, {})
     try:
         await experiment.play(orders(plan, sides, seed=7), recorder)
     finally:

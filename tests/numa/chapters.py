@@ -71,7 +71,7 @@ async def play(name: str, out: Path, file: Path, without: str = "") -> Mapping[s
     recorder = None
     try:
         sides = await experiment.prepare(STARTING)
-        recorder = Recorder(path, {"plan": plan.text}, durable=False)
+        recorder = Recorder(path, {"plan": plan.text})
         await experiment.play([[side for side in sides if side.name != without]], recorder)
     finally:
         experiment.close()
@@ -117,7 +117,7 @@ async def marks(out: Path) -> Mapping[str, Any]:
     source = LiveSource(
         Settings(interval_ns=5_000_000, tick_ns=TICK_NS, threshold_ns=THRESHOLD_NS), DATA, read_only=False, sudo=False
     )
-    recorder = Recorder(path, {}, durable=False)
+    recorder = Recorder(path, {})
     session = Session()
     frames = source.frames()
 

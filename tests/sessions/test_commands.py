@@ -58,7 +58,7 @@ def test_a_recording_is_made_headless_until_a_limit_and_never_over_another(tmp_p
 
 
 def test_the_progress_of_a_recording_is_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    session, recorder = Session(), Recorder(None, {}, durable=False)
+    session, recorder = Session(), Recorder(None, {})
     for frame in WHOLE[:25]:
         session.fold(frame)
     Progress(Limits(10_000_000_000, None), recorder).show(session, WHOLE[24])

@@ -42,7 +42,7 @@ def test_a_run_that_ends_in_the_aftermath_writes_its_file_with_the_slow_write_in
     tmp_path: Path, above_ns: int | None
 ) -> None:
     said: list[str] = []
-    recorder = Recorder(None, {}, durable=False, keep_ns=60_000_000_000)
+    recorder = Recorder(None, {}, keep_ns=60_000_000_000)
 
     async def fly() -> list[Path]:
         flight = FlightFiles(recorder, tmp_path, FlightWatch(above_ns), said.append)
@@ -61,7 +61,7 @@ def test_a_run_that_ends_in_the_aftermath_writes_its_file_with_the_slow_write_in
 
 
 def test_a_signal_writes_the_last_minutes_each_time_to_a_file_of_its_own(tmp_path: Path) -> None:
-    recorder = Recorder(None, {}, durable=False, keep_ns=60_000_000_000)
+    recorder = Recorder(None, {}, keep_ns=60_000_000_000)
 
     async def fly() -> FlightFiles:
         flight = FlightFiles(recorder, tmp_path, FlightWatch(None), lambda _: None)
@@ -87,7 +87,7 @@ def test_a_signal_writes_the_last_minutes_each_time_to_a_file_of_its_own(tmp_pat
 
 def test_a_file_that_cannot_be_written_is_said_and_counted(tmp_path: Path) -> None:
     said: list[str] = []
-    recorder = Recorder(None, {}, durable=False)
+    recorder = Recorder(None, {})
 
     async def fly() -> int:
         flight = FlightFiles(recorder, tmp_path / "gone", FlightWatch(1), said.append)

@@ -40,7 +40,7 @@ def read(path: Path) -> list[Frame]:
 
 def test_what_is_taken_is_in_the_file_after_closing(tmp_path: Path) -> None:
     frames = scripted(150)
-    recorder = Recorder(tmp_path / "a.wlat", {"source": "a test"}, durable=True, exact=True)
+    recorder = Recorder(tmp_path / "a.wlat", {"source": "a test"}, exact=True)
     for frame in frames:
         recorder.take(frame)
     assert recorder.close("the test is over") is None
@@ -55,7 +55,7 @@ def test_what_is_taken_is_in_the_file_after_closing(tmp_path: Path) -> None:
 def test_what_is_in_memory_is_forgotten_without_being_written_first(monkeypatch: pytest.MonkeyPatch) -> None:
     appended: list[int] = []
     monkeypatch.setattr(Store, "append", lambda _store, frames: appended.append(len(frames)))
-    recorder = Recorder(None, {}, durable=False)
+    recorder = Recorder(None, {})
     recorder.forget()
     for frame in scripted(5):
         recorder.take(frame)
@@ -84,7 +84,7 @@ def test_a_disk_that_stands_still_costs_frames_not_time_and_the_file_says_so(
     append = Store.append
     monkeypatch.setattr(Store, "append", lambda self, frames: (stuck.wait(PATIENCE_S), append(self, frames))[1])
     frames = scripted(QUEUE_FRAMES + 50, "no_writer")
-    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False, exact=True)
+    recorder = Recorder(tmp_path / "a.wlat", {}, exact=True)
     for frame in frames:
         recorder.take(frame)  # returns although nothing is written
     lost = recorder.lost
@@ -111,7 +111,7 @@ def test_what_waits_for_a_slow_disk_in_a_storm_of_stalls_takes_little_memory(
         append(store, frames)
 
     monkeypatch.setattr(Store, "append", slow)
-    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False)
+    recorder = Recorder(tmp_path / "a.wlat", {})
     for frame in a_storm(50):
         recorder.take(frame)
     waiting: list[Frame] = []
@@ -122,7 +122,7 @@ def test_what_waits_for_a_slow_disk_in_a_storm_of_stalls_takes_little_memory(
 
 
 def test_a_defect_in_the_recorder_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False, exact=True)
+    recorder = Recorder(tmp_path / "a.wlat", {}, exact=True)
 
     def append(_store: Store, _frames: list[Frame]) -> None:
         raise ZeroDivisionError
@@ -152,7 +152,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.root
 def test_a_full_disk_pauses_the_recording_and_room_resumes_it(tiny_disk: Path) -> None:
     ballast = tiny_disk / "ballast"
-    recorder = Recorder(tiny_disk / "a.wlat", {}, durable=True, exact=True)
+    recorder = Recorder(tiny_disk / "a.wlat", {}, exact=True)
     frames = scripted(200)
     recorder.take(frames[0])
     wait_for(lambda: recorder.frames == 1)
@@ -171,7 +171,7 @@ def test_a_full_disk_pauses_the_recording_and_room_resumes_it(tiny_disk: Path) -
 
 @pytest.mark.root
 def test_a_disk_that_stays_full_keeps_what_came_before(tiny_disk: Path) -> None:
-    recorder = Recorder(tiny_disk / "a.wlat", {}, durable=False, exact=True)
+    recorder = Recorder(tiny_disk / "a.wlat", {}, exact=True)
     frames = scripted(600)
     for start in range(0, 600, 200):
         for frame in frames[start : start + 200]:
@@ -193,7 +193,7 @@ def test_killed_at_any_moment_the_file_opens_and_holds_all_but_the_last_second(t
         "from pathlib import Path\n"
         "from wlat_tui.sessions.recorder import Recorder\n"
         "from wlat_tui.sources.scripted import ScriptedSource\n"
-        "recorder = Recorder(Path(sys.argv[1]), {}, durable=False, exact=True)\n"
+        "recorder = Recorder(Path(sys.argv[1]), {}, exact=True)\n"
         "source = ScriptedSource(realtime=False, scenario='told')\n"
         "while True:\n"
         "    recorder.take(source.next_frame())\n"

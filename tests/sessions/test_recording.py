@@ -19,7 +19,7 @@ from wlat_tui.frame import Frame, Span, WriteClass
 from wlat_tui.model.session import Session
 from wlat_tui.sessions import recording as recording_module
 from wlat_tui.sessions.blocks import unpack_block
-from wlat_tui.sessions.compact import compact_buckets, compact_frame
+from wlat_tui.sessions.compact import GROUP, compact_buckets, compact_frame
 from wlat_tui.sessions.migrations import migrate
 from wlat_tui.sessions.recording import Recording, read_version
 from wlat_tui.sessions.schema import MAJOR, MINOR, SECTIONS, SessionError
@@ -167,7 +167,7 @@ def test_compact_histograms_keep_every_count_and_move_no_duration_far(tmp_path: 
         return session
 
     frames = scripted(200)
-    whole, compact = figures(frames), figures(map(compact_frame, frames))
+    whole, compact = figures(frames), figures(compact_frame(frame, GROUP) for frame in frames)
     for span in Span:
         exact, coarse = whole.whole(span), compact.whole(span)
         assert exact is not None
@@ -175,14 +175,14 @@ def test_compact_histograms_keep_every_count_and_move_no_duration_far(tmp_path: 
         assert (coarse.count, coarse.max_ns) == (exact.count, exact.max_ns)
         for quantile in ("p50_ns", "p99_ns", "p999_ns", "p9999_ns"):
             assert getattr(coarse, quantile) == pytest.approx(getattr(exact, quantile), rel=0.017)
-    assert recorded(tmp_path / "b", list(map(compact_frame, frames))).stat().st_size < (
+    assert recorded(tmp_path / "b", [compact_frame(frame, GROUP) for frame in frames]).stat().st_size < (
         0.5 * recorded(tmp_path / "a", frames).stat().st_size
     )
 
 
 def test_the_slowest_hundredth_of_a_compact_histogram_is_exact() -> None:
     packed = struct.pack("=12I", 5_000, 3, 1_000, 995, 5_001, 2, 6_000, 4, 9_999, 1, 1_001, 200)
-    back = list(struct.iter_unpack("=II", compact_buckets(packed)))
+    back = list(struct.iter_unpack("=II", compact_buckets(packed, GROUP)))
     # 1,205 writes: the 13 slowest begin inside bucket 1,001, which is kept whole
     assert back == [(1_001, 200), (1_008, 995), (5_000, 3), (5_001, 2), (6_000, 4), (9_999, 1)]
 

@@ -119,7 +119,7 @@ def test_when_nobody_reads_any_more_the_run_ends_in_order() -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     source = ScriptedSource(settings=QUICK)
-    recorder = Recorder(None, {}, durable=False, pipe=theirs)
+    recorder = Recorder(None, {}, pipe=theirs)
     _, why = asyncio.run(run(source, recorder, Limits(None, None)))
     assert recorder.close(why) is None
     assert why == "nobody reads it any more"

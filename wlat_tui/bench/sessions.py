@@ -52,7 +52,7 @@ def hour(directory: Path) -> list[str]:
     empty = (directory / "empty.wlat").stat().st_size  # a page per table: does not grow
     for name, thrift in (("by default", Thrift()), ("--exact", None)):
         path = directory / f"{name.strip('-')}.wlat"
-        store = Store(path, {}, durable=False, coarsen=None if thrift is None else thrift.coarsened)
+        store = Store(path, {}, durable=False, thrift=thrift)
         began = time.thread_time()
         for start in range(0, SAMPLE_FRAMES, TICKS_PER_S):
             some = sample[start : start + TICKS_PER_S]
@@ -80,7 +80,7 @@ def _free_bytes(path: Path) -> int:
 def day(path: Path, hours: float) -> None:
     """A recording of so many hours, from five minutes of it."""
     coming, thrift = frames(), Thrift()
-    store = Store(path, {}, durable=False, coarsen=thrift.coarsened)
+    store = Store(path, {}, durable=False, thrift=thrift)
     for _ in range(SAMPLE_FRAMES // BLOCK_FRAMES):
         store.append([next(coming) for _ in range(BLOCK_FRAMES)])
     store.close()

@@ -75,7 +75,7 @@ def with_flags(plan: Plan, rounds: int | None, phase_ns: int | None, seed: int |
 
 
 async def play(
-    experiment: Experiment, source: Source, plan: Plan, seed: int, path: Path, header: Mapping[str, object], durable: bool
+    experiment: Experiment, source: Source, plan: Plan, seed: int, path: Path, header: Mapping[str, object]
 ) -> tuple[Recorder, str]:
     """Prepare, record, play. Raises what `Experiment` raises, before anything was changed and with no file made, or after."""
     recorder: Recorder | None = None
@@ -88,7 +88,7 @@ async def play(
         order = orders(plan, sides, seed)
         names = [[side.name for side in turn] for turn in order]
         told = {"plan": plan.text, "name": plan.name, "title": plan.title, "seed": seed, "order": names}
-        recorder = Recorder(path, {**header, "durable": durable, "experiment": told}, durable=durable)
+        recorder = Recorder(path, {**header, "experiment": told})
         return await experiment.play(order, recorder)
 
     async def leave() -> None:
@@ -167,9 +167,8 @@ def experiment(
     click.echo(f"{plan.title}: {turns} phases of {length} after {format_ns(plan.warm_up_ns)} or more; seed {chosen}", err=True)
     running = Experiment(plan, source, directory, lambda text: click.echo(text, err=True))
     try:
-        durable = directory is None or path.absolute().parent.stat().st_dev != directory.stat().st_dev
         header = facts({**options, "plan": plan_name}, source)
-        _, why = asyncio.run(play(running, source, plan, chosen, path, header, durable))
+        _, why = asyncio.run(play(running, source, plan, chosen, path, header))
     except (ExperimentError, PlanError, SessionError, LoadError) as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:

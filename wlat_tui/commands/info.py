@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from wlat_tui.commands.files import FILE, format_of, opened
+from wlat_tui.sessions.compact import within
 from wlat_tui.sessions.places import late_wakes
 from wlat_tui.sessions.recording import Recording
 from wlat_tui.sessions.schema import GAPS
@@ -97,7 +98,7 @@ def lines(known: dict[str, Any]) -> Iterator[str]:
     ended = header.get("ended")
     yield "  " + (f"ended: {ended.get('reason')}" if ended else "was not closed (still being recorded, or wlat was killed)")
     if header.get("compact"):
-        yield "  compact: histograms within 1.6 %"
+        yield f"  compact: histograms within {within(header)}"
     yield f"  {_clock(known['begin_wall_ns'])} to {_clock(known['end_wall_ns'])}, {format_ns(known['elapsed_ns'])}"
     yield f"  recorded by wlat {header.get('wlat', 'n/a')} from {header.get('source', 'n/a')}"
     if host:

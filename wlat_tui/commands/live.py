@@ -134,11 +134,9 @@ def keeping_for(options: Mapping[str, Any], source: Source) -> Any:
 
     asked = options["record_to"]
     path = None if asked is None else Path(asked) if asked else default_path()
-    place = (path or Path("x")).absolute().parent
     return Keeping(
         record=path,
         facts=facts(options, source),
-        durable=options["demo"] or not place.is_dir() or os.stat(place).st_dev != os.stat(options["directory"]).st_dev,
         past_ns=options["flight_ns"],
         flight_above_ns=options["flight_above_ns"],
     )

@@ -36,7 +36,6 @@ class Keeping:
     """Record from the start into this file."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """For the header of files."""
-    durable: bool = False
     past_ns: int | None = None
     """How much is kept in memory, to look back at and to write out; None: nothing."""
     flight_above_ns: int | None = None
@@ -79,9 +78,9 @@ class RecordKeys(App[int]):
         if keeping is None:
             return
         if keeping.past_ns:
-            self.past = Recorder(None, keeping.facts, durable=False, keep_ns=keeping.past_ns)
+            self.past = Recorder(None, keeping.facts, keep_ns=keeping.past_ns)
         if keeping.record is not None:
-            self.recorder = Recorder(keeping.record, keeping.facts, durable=keeping.durable)
+            self.recorder = Recorder(keeping.record, keeping.facts)
 
     def kept(self, frame: Frame) -> Frame:
         """Take a frame of the source in: with the notes of this moment, and into whatever records."""
@@ -123,7 +122,7 @@ class RecordKeys(App[int]):
         path = keeping.directory / default_path()
         started = {"wall_ns": time.time_ns(), "monotonic_ns": time.monotonic_ns()}
         try:
-            recorder = Recorder(path, {**keeping.facts, "started": started}, durable=keeping.durable)
+            recorder = Recorder(path, {**keeping.facts, "started": started})
         except SessionError as error:
             self.notify(str(error), severity="error", timeout=10, markup=False)
             return

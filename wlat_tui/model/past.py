@@ -26,7 +26,7 @@ class CauseSum:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Consecutive frames added up. Counts and worst writes are exact, durations in the histograms within 1.6 %."""
+    """Consecutive frames added up. Counts and worst writes are exact, durations as near as its histograms."""
 
     frames: int = 0
     begin_ns: int = 0

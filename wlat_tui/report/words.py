@@ -13,6 +13,7 @@ from wlat_tui.model.percentiles import Quantiles, span_ns
 from wlat_tui.model.stalls import Explained
 from wlat_tui.model.suspects import sentence
 from wlat_tui.report.digest import Digest
+from wlat_tui.sessions.compact import within
 from wlat_tui.units import format_bytes, format_ns
 
 LISTED_MARKS, LISTED_STALLS, LISTED_LATE_WAKES, LISTED_SUSPECTS, LISTED_FRAMES = 40, 20, 5, 10, 24
@@ -302,8 +303,8 @@ def method(digest: Digest) -> Iterator[str]:
         "that waiting behind a slow write is not left out; wake is how late the thread came to write."
     )
     yield (
-        "Percentiles come from merged histograms (within 0.1 %"
-        + (", here recorded coarsely: within 1.6 %" if facts.get("compact") else "")
+        "Percentiles come from merged histograms (within "
+        + (f"0.1 %, here recorded coarsely: within {within(facts)}" if facts.get("compact") else within(facts))
         + "); the worst is exact. A percentile that so few writes cannot show is n/a."
     )
     yield (

@@ -18,7 +18,7 @@ _KERNEL_THREADS = re.compile(
 )
 """Beginnings of names that threads have on every host; what comes behind a slash can be a device."""
 _PATH = re.compile(r"(?<![\w.])~?/[^\s,;:'\"()=]+")
-FACTS = ("wlat", "python", "compact", "durable", "source", "ended", "started", "cut", "salvaged")
+FACTS = ("wlat", "python", "compact", "group", "durable", "source", "ended", "started", "cut", "salvaged")
 """What the header may keep; the options name directories and files."""
 
 

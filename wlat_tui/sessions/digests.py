@@ -1,7 +1,7 @@
 """Blocks added up, so that a jump into a recording knows the whole time before it without reading it.
 
 A digest is one `wlat_tui.model.past.Digest` as `shapes.py` writes records, packed by zlib. Its histograms are coarse throughout
-(`compact.py`, every bucket in its group): within 1.6 %, and a few hundred bytes.
+(`compact.py`, every bucket in its group): within 1.6 % or what the frames are, and a few hundred bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.series import Gap
 from wlat_tui.model.session import Session
 from wlat_tui.sessions.columns import Cursor, Damaged
-from wlat_tui.sessions.compact import compact_buckets
+from wlat_tui.sessions.compact import GROUP, compact_buckets
 from wlat_tui.sessions.rows import storable
 from wlat_tui.sessions.shapes import Record
 
@@ -70,7 +70,7 @@ class Sum:
     def read(self) -> Digest:
         histograms = []
         for key, buckets in sorted(self._buckets.items()):
-            packed = compact_buckets(bytes(buckets), tail=False)
+            packed = compact_buckets(bytes(buckets), GROUP, tail=False)
             self._buckets[key] = bytearray(packed)
             histograms.append(HistogramDelta(*key, packed))
         return replace(self._digest, losses=dict(self._losses), histograms=tuple(histograms))

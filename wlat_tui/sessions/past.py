@@ -27,7 +27,7 @@ _KEPT_STALLS, _KEPT = 1_000, 1_000
 def session_at(recording: Recording, number: int, lead_ns: int = LEAD_NS) -> Session:
     """The session with the frame of this number as its last.
 
-    Counts, worst writes, stalls, marks, notices, gaps and the window are exact; percentiles since the start are within 1.6 %.
+    Counts, worst writes, stalls, marks, notices, gaps and the window are exact; percentiles since the start nearly so.
     The evidence of stalls (traces, disturbances) reaches back *lead_ns*.
 
     Raises:

@@ -32,7 +32,7 @@ class Recorder:
     """Writes frames to a file from a thread of its own.
 
     Args:
-        path, facts, durable: as for `Store`.
+        path, facts: as for `Store`.
         keep_ns: older frames are rolled up (`keeping.py`); None: never.
         most_bytes: the same as soon as the file is larger; None: never.
         exact: record everything as it came; else as `thrift.py` says, in about a third of the room.
@@ -47,7 +47,6 @@ class Recorder:
         path: Path | None,
         facts: Mapping[str, object],
         *,
-        durable: bool,
         exact: bool = False,
         keep_ns: int | None = None,
         most_bytes: int | None = None,
@@ -67,15 +66,16 @@ class Recorder:
         self._now_ns = 0
         self._using = threading.Lock()
         self._thrift = None if exact else Thrift()
-        coarsen = None if self._thrift is None else self._thrift.coarsened
         if most_bytes is not None and most_bytes < LEAST_BYTES:
             raise SessionError(f"a recording of at most {most_bytes:,} bytes is not possible: allow {LEAST_BYTES:,} or more")
         self._file: Store | None = None
         self._store: Store | StreamStore
         if pipe is None:
-            self._store = self._file = Store(path, {**facts, "compact": not exact}, durable=durable, coarsen=coarsen)
+            self._store = self._file = Store(
+                path, {**facts, "compact": not exact}, durable=path is not None, thrift=self._thrift
+            )
         else:
-            self._store = StreamStore(pipe, coarsen)
+            self._store = StreamStore(pipe, self._thrift)
         self._queue: queue.Queue[Frame] = queue.Queue(QUEUE_FRAMES)
         self._closing = threading.Event()
         self._defect: BaseException | None = None

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from wlat_tui.sessions.keeping import forget_before
 from wlat_tui.sessions.overlaps import count_overlaps
 from wlat_tui.sessions.rows import Row, rows_of
 from wlat_tui.sessions.schema import APPLICATION_ID, SCHEMA, SECTIONS, VERSION, SessionError
+from wlat_tui.sessions.thrift import Thrift
 
 BLOCK_FRAMES = 60
 """Frames of a finished block: a seek unpacks one, so it must not be long; shorter ones pack worse (128: 2 % smaller). Whole
@@ -27,6 +28,11 @@ IN_MEMORY_LEVEL = 5
 
 NODE_ROWS_NS = 1_000_000_000
 """The table ``node`` has rows of the first frame that begins in each of these."""
+
+WAL_PAGES = 500
+"""The -wal is folded in when it is that long: every half minute or so at the default tick (13 pages a second)."""
+RESERVED_PAGES = WAL_PAGES + 100
+"""With room for the transaction that makes it so long."""
 
 
 class Store:
@@ -39,10 +45,8 @@ class Store:
     Args:
         path: must not exist yet; made with mode 0600. None: in memory only.
         facts: for the table ``header``.
-        durable: survive a power cut too, by an fsync per append. Without, a power cut may take the last minute (the file still
-            opens): an fsync makes the journal commit, which is the kind of thing that stalls a writer on the same filesystem.
-
-        coarsen: what a finished block keeps of its frames (`thrift.py`); None: all.
+        durable: every append is on the disk when it returns: a power cut takes nothing of it. For what can be made again, no.
+        thrift: says what a finished block keeps of its frames; None: all.
 
     Raises:
         SessionError: the file cannot be made.
@@ -54,7 +58,7 @@ class Store:
         facts: Mapping[str, object],
         *,
         durable: bool,
-        coarsen: Callable[[Sequence[Frame]], Sequence[Frame]] | None = None,
+        thrift: Thrift | None = None,
     ) -> None:
         self.path = path
         self.frames = 0
@@ -63,7 +67,7 @@ class Store:
         self._carried: dict[str, int] = {}
         self._open_carried: dict[str, int] = {}
         self._knobs: Mapping[str, KnobState] = {}
-        self._coarsen = coarsen
+        self._thrift = thrift
         self._second = -1
         self._digester = Digester()
         self._blocks = 0
@@ -78,6 +82,9 @@ class Store:
             # only now: a file without its -wal must at least be known for what it is
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if durable and path is not None:
+                _reserve_wal(self._db, path)
+            self._used_bytes = self.used_bytes
         except BaseException as error:  # Ctrl-C as well: half a file would be there for ever
             for side in ("", "-wal", "-shm") if path is not None else ():
                 Path(f"{path}{side}").unlink(missing_ok=True)
@@ -137,12 +144,18 @@ class Store:
             self._open_carried = carried
             self._blocks += 1
             self._digester.finish()
+            if self._thrift is not None:
+                used_bytes = self.used_bytes
+                self._thrift.grew(used_bytes - self._used_bytes, together[-1].end_ns - together[0].begin_ns)
+                self._used_bytes = used_bytes
 
     def _finish_block(self, first: int, frames: Sequence[Frame]) -> None:
         self._db.execute("DELETE FROM block WHERE first >= ?", (first,))
-        frames = frames if self._coarsen is None else self._coarsen(frames)
+        frames = frames if self._thrift is None else self._thrift.coarsened(frames)
         # LZMA takes eight times as long for a fifth less: worth it for a file, not for half an hour in memory
         self._put_block(first, frames, self._open_carried, small=self.path is not None, level=IN_MEMORY_LEVEL)
+        if self._thrift is not None:
+            self.put_facts({"group": self._thrift.group})
         total = (self._blocks + 1) % TOTAL_EVERY == 0
         for table, row in digest_rows(first, self._digester.add(first, frames), self._digester.total() if total else None):
             self._db.execute(f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
@@ -200,6 +213,7 @@ class Store:
             sqlite3.Error: nothing was dropped.
         """
         forget_before(self._db, at_ns)
+        self._used_bytes = self.used_bytes
 
     def close(self, facts: Mapping[str, object] | None = None) -> str | None:
         """Pack what is still open, fold the -wal in and leave one plain file; the file stays readable when that fails.
@@ -231,6 +245,25 @@ class Store:
 def _put_facts(db: sqlite3.Connection, facts: Mapping[str, object]) -> None:
     rows = [(key, json.dumps(value)) for key, value in facts.items()]
     db.executemany("INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
+
+
+def _reserve_wal(db: sqlite3.Connection, path: Path) -> None:
+    """Give the -wal its blocks on the disk now, so that later appends overwrite them.
+
+    A file that grows makes the file system's journal commit with every fdatasync, and a commit is what stalls a writer on the
+    same disk. Overwritten in place, only the data goes to the disk: the same commits as without any fdatasync (ext4, xfs).
+    A disk that is nearly full is left alone, at the price of those commits.
+    """
+    (size,), (cached,) = (db.execute(f"PRAGMA {name}").fetchone() for name in ("page_size", "cache_size"))
+    disk = os.statvfs(path)
+    if disk.f_bavail * disk.f_frsize < 10 * RESERVED_PAGES * size:
+        return
+    db.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+    db.execute("PRAGMA cache_size = 16")  # pages: the rest spills into the -wal, which keeps its length when it is rolled back
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("INSERT INTO header VALUES ('', zeroblob(?))", (RESERVED_PAGES * size,))
+    db.execute("ROLLBACK")
+    db.execute(f"PRAGMA cache_size = {cached}")
 
 
 def _create(path: Path) -> None:

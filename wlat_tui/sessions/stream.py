@@ -9,12 +9,13 @@ import os
 import select
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from wlat_tui.frame import Frame
 from wlat_tui.sessions.blocks import HEAD, MAGIC, MOST_BYTES, pack_block, read_head, unpack_block
 from wlat_tui.sessions.columns import Damaged
+from wlat_tui.sessions.thrift import Thrift
 
 MOST_TOGETHER = 60
 """Frames in one block."""
@@ -31,13 +32,13 @@ class StreamStore:
 
     Args:
         fd: stays open.
-        coarsen: what is kept of the frames of a block (`thrift.py`); None: all.
+        thrift: says what is kept of the frames of a block; None: all.
     """
 
-    def __init__(self, fd: int, coarsen: Callable[[Sequence[Frame]], Sequence[Frame]] | None = None) -> None:
+    def __init__(self, fd: int, thrift: Thrift | None = None) -> None:
         self.frames = 0
         """Accepted so far."""
-        self._fd, self._coarsen = fd, coarsen
+        self._fd, self._thrift = fd, thrift
         self._waiting = bytearray()
 
     def append(self, frames: Sequence[Frame]) -> None:
@@ -52,7 +53,11 @@ class StreamStore:
             if len(self._waiting) > MOST_WAITING_BYTES:
                 raise sqlite3.OperationalError("whoever reads the stream does not take it")
             some = frames[start : start + MOST_TOGETHER]
-            self._waiting += pack_block(self.frames, some if self._coarsen is None else self._coarsen(some), small=False)
+            kept = some if self._thrift is None else self._thrift.coarsened(some)
+            block = pack_block(self.frames, kept, small=False)
+            self._waiting += block
+            if self._thrift is not None:
+                self._thrift.grew(len(block), some[-1].end_ns - some[0].begin_ns)
             self.frames += len(some)
         self._give(PATIENCE_S)
 
