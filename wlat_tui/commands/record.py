@@ -278,7 +278,17 @@ def record(**options: Any) -> None:
     """Measure without a screen, into a file; '-o -' into a pipe, for 'wlat replay -' on another host.
 
     Until the time is over, a stop condition is met, or Ctrl-C. The file is never an existing one. It runs under nohup, and as a
-    systemd service: Type=exec, ExecStart=wlat record --dir /srv/log --keep 48h -o /var/lib/wlat/%H-%v.wlat, KillSignal=SIGTERM.
+    systemd service, with a new file from each start (/etc/systemd/system/wlat.service):
+
+    \b
+      [Service]
+      Type=exec
+      StateDirectory=wlat
+      WorkingDirectory=/var/lib/wlat
+      ExecStart=/usr/local/bin/wlat record --dir /srv/log --keep 48h
+      Restart=on-failure
+      [Install]
+      WantedBy=multi-user.target
     """
     kept = Kept(*(options.pop(name) for name in ("output", "exact", "keep_ns", "most_bytes", "flight_ns", "flight_above_ns")))
     kept.check()
