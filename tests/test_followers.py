@@ -139,6 +139,16 @@ async def test_a_command_that_does_not_read_and_one_that_says_too_much_are_no_tr
     await follower.close()
 
 
+async def test_a_command_that_is_only_being_started_holds_nobody_up(told: tuple[ScriptedSource, Session]) -> None:
+    for turns in range(4):
+        follower = OnStall(["/bin/sh", "-c", "sleep 600"], print, limit_s=0)
+        follower.take(told[1])
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(WAIT_S):
+            await follower.close()
+
+
 async def test_what_still_runs_is_killed_with_its_children_when_wlat_ends(
     tmp_path: Path, told: tuple[ScriptedSource, Session]
 ) -> None:

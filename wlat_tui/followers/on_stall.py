@@ -114,15 +114,14 @@ class OnStall:
         said = LastWords()
         process: Process | None = None
         try:
+            starting = asyncio.create_task(self._start(said))
+            try:
+                process = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                # asyncio waits for ever for a process that was given up while it was being started
+                process = await starting
+                raise
             async with asyncio.timeout(self._limit_s):
-                process = await asyncio.create_subprocess_exec(
-                    *self._words,
-                    stdin=PIPE,
-                    stdout=DEVNULL,
-                    stderr=said.write_end,
-                    start_new_session=True,
-                    preexec_fn=self._die_with_us,
-                )
                 await _feed(process, text)
                 status = await process.wait()
             if status:
@@ -138,6 +137,17 @@ class OnStall:
                 with suppress(ProcessLookupError):  # it may end between the two lines
                     os.killpg(process.pid, signal.SIGKILL)
                 await asyncio.wait({asyncio.ensure_future(process.wait())}, timeout=_KILLED_S)
+
+    async def _start(self, said: LastWords) -> Process:
+        """Raises OSError."""
+        return await asyncio.create_subprocess_exec(
+            *self._words,
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=said.write_end,
+            start_new_session=True,
+            preexec_fn=self._die_with_us,
+        )
 
     def _die_with_us(self) -> None:
         """In the child: a wlat that is killed leaves nothing behind. Source: man 2 prctl, PR_SET_PDEATHSIG."""
