@@ -220,6 +220,7 @@ def fill_cache(cpu: str, directory: str) -> None:
 def starve_kswapd(cpu: str, memory_node: str) -> None:
     """Has a node's kswapd run on this CPU only, when nothing else wants it: who needs a page must soon make room itself."""
     pid = next(pid for pid in _processes() if _comm(pid) == f"kswapd{memory_node}")
+    os.nice(IMPORTANT)  # to be there when it is to be put back
     cpus, policy, nice = os.sched_getaffinity(pid), os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid)
     try:
         os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
@@ -308,6 +309,7 @@ WAYS: dict[str, Callable[..., None]] = {
 PR_SET_PDEATHSIG = 1
 
 if __name__ == "__main__":
-    # whoever started it may be killed: nothing that gets in the way outlives it
+    # whoever started it may be killed: nothing that gets in the way outlives it; a shell's background jobs ignore SIGINT
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
     WAYS[sys.argv[1]](*sys.argv[2:])
