@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from wlat_tui.frame import Span, WriteClass
+from wlat_tui.model.stalls import Explained
 from wlat_tui.renderables.glyphs import printable
 from wlat_tui.report.digest import HEAT_COLUMNS, Digest, row_middle_ns
 from wlat_tui.report.words import clock
@@ -68,23 +69,7 @@ def _timeline(digest: Digest) -> Chart | None:
     ]
     stalls = digest.longest
     if stalls:
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "marker": {"size": 6, "symbol": "circle-open"},
-                "name": "stalls by cause",
-                "meta": "stall",
-                "x": [_ms(digest, stall.write.begin_ns) for stall in stalls],
-                "y": [stall.write.service_ns for stall in stalls],
-                "text": [
-                    f"{format_ns(stall.write.service_ns)} at {clock(digest, stall.write.begin_ns)}: {shown(stall.cause.title)}"
-                    for stall in stalls
-                ],
-                "hovertemplate": "%{text}<extra></extra>",
-                "yaxis": "y",
-            }
-        )
+        traces.append(_stalls(digest, stalls))
     traces += _headroom(digest, middles, [column.headroom_pages for _, column in columns])
     traces += _marks(digest)
     values = [value for value in worst if value] + [stall.write.service_ns for stall in stalls]
@@ -93,10 +78,52 @@ def _timeline(digest: Digest) -> Chart | None:
         "xaxis": {"type": "date", "anchor": "y2", "title": {"text": f"time of day, {_zone(digest)}"}},
         "yaxis": latency,
         "yaxis2": {"domain": [0.0, 0.4], "title": {"text": "headroom, GiB"}, "zeroline": True},
+        **_threshold_and_marks(digest),
+    }
+    slowest = format_ns(max(values, default=None))
+    return Chart(
+        name="timeline",
+        label=(
+            f"Worst write() of each moment, up to {slowest}, above the headroom of each memory node, on one time axis. "
+            "The tables below have the figures."
+        ),
+        caption=(
+            "The worst write() of each moment (above, logarithmic; dotted: the stall threshold) and what each node has free "
+            "above its low watermark (below). Numbered lines are marks, listed under the chart. Zoom by dragging or with the "
+            "buttons; the house, or a double click, goes back."
+        ),
+        height_px=520,
+        figure={"data": traces, "layout": layout},
+    )
+
+
+def _stalls(digest: Digest, stalls: Sequence[Explained]) -> Figure:
+    """A ring for each, with its cause."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "marker": {"size": 6, "symbol": "circle-open"},
+        "name": "stalls by cause",
+        "meta": "stall",
+        "x": [_ms(digest, stall.write.begin_ns) for stall in stalls],
+        "y": [stall.write.service_ns for stall in stalls],
+        "text": [
+            f"{format_ns(stall.write.service_ns)} at {clock(digest, stall.write.begin_ns)}: {shown(stall.cause.title)}"
+            for stall in stalls
+        ],
+        "hovertemplate": "%{text}<extra></extra>",
+        "yaxis": "y",
+    }
+
+
+def _threshold_and_marks(digest: Digest) -> Figure:
+    """Lines of a layout: dotted across, and dashed with a number for each mark."""
+    threshold_ns = digest.session.settings.threshold_ns
+    return {
         "shapes": [
             {
                 **{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": "y"},
-                **{"y0": digest.session.settings.threshold_ns, "y1": digest.session.settings.threshold_ns},
+                **{"y0": threshold_ns, "y1": threshold_ns},
                 "line": {"width": 1, "dash": "dot"},
             },
             *(
@@ -116,21 +143,6 @@ def _timeline(digest: Digest) -> Chart | None:
             for number, mark in enumerate(digest.session.marks, 1)
         ],
     }
-    slowest = format_ns(max(values, default=None))
-    return Chart(
-        name="timeline",
-        label=(
-            f"Worst write() of each moment, up to {slowest}, above the headroom of each memory node, on one time axis. "
-            "The tables below have the figures."
-        ),
-        caption=(
-            "The worst write() of each moment (above, logarithmic; dotted: the stall threshold) and what each node has free "
-            "above its low watermark (below). Numbered lines are marks, listed under the chart. Zoom by dragging or with the "
-            "buttons; the house, or a double click, goes back."
-        ),
-        height_px=520,
-        figure={"data": traces, "layout": layout},
-    )
 
 
 def _headroom(digest: Digest, middles: list[int], columns: list[dict[int, int]]) -> list[Figure]:
