@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from wlat_tui.aside import PLACE
 from wlat_tui.frame import Settings, WriterTick
 from wlat_tui.native import Report, ReportReader, pack_settings, refuse_settings
 from wlat_tui.sudo import SUDO, apart
@@ -59,9 +60,10 @@ class Engine:
         pipe = asyncio.subprocess.PIPE
         try:
             # Ctrl-C and a hang-up reach the screen only; the engine ends when its stdin does
-            process = await asyncio.create_subprocess_exec(
-                *command, cwd=directory, stdin=pipe, stdout=pipe, stderr=pipe, limit=_READ_BYTES, **apart(sudo)
-            )
+            with PLACE.everywhere():
+                process = await asyncio.create_subprocess_exec(
+                    *command, cwd=directory, stdin=pipe, stdout=pipe, stderr=pipe, limit=_READ_BYTES, **apart(sudo)
+                )
         except OSError as error:
             raise EngineError(f"{command[0]} cannot be started in {directory}: {error.strerror}") from error
         engine = cls(process, settings)

@@ -305,6 +305,8 @@ class Cost:
     read_us: float
     """Time spent reading kernel files, per second of wall time."""
     sent_bytes_per_s: float | None
+    kept_off_cpus: tuple[int, ...] = ()
+    """The writer's, which screen and watcher do not run on; empty: they run anywhere."""
 
 
 UNRECORDED_LATE_WAKES = "unrecorded_late_wakes"

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from wlat_tui.aside import PLACE
 from wlat_tui.frame import KnobState, Mark
 from wlat_tui.holding import DROP_CACHES
 from wlat_tui.keeper import PROTOCOL
@@ -257,9 +258,10 @@ class Keeper:
         try:
             # what the terminal sends (Ctrl-C, hang-up) must not reach it before we are done
             sudo = self._command[:1] == SUDO[:1]
-            process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/", limit=1 << 20, **apart(sudo)
-            )
+            with PLACE.everywhere():
+                process = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=pipe, stdout=pipe, stderr=pipe, cwd="/", limit=1 << 20, **apart(sudo)
+                )
         except OSError as error:
             raise KeeperError(f"{self._command[0]} could not be started: {error.strerror}") from error
         self._process = process

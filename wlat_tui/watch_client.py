@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from wlat_tui.aside import PLACE
 from wlat_tui.evidence import Disturbance, Thread, Watch
 from wlat_tui.kernel.mountinfo import Mount
 from wlat_tui.kernel.mounts import find_mount
@@ -160,9 +161,10 @@ class Watcher:
         pipe = asyncio.subprocess.PIPE
         command = (*(SUDO if self._sudo else ()), *self._command)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST_LINE_BYTES, **apart(self._sudo)
-            )
+            with PLACE.everywhere():
+                process = await asyncio.create_subprocess_exec(
+                    *command, stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST_LINE_BYTES, **apart(self._sudo)
+                )
         except OSError as error:
             return f"the watcher cannot be started: {command[0]}: {error.strerror}"
         self._process = process

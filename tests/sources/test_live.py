@@ -188,3 +188,25 @@ async def test_of_reports_that_queued_up_only_the_newest_carries_what_the_kernel
         assert all(frame.writer is not None for frame in queued)
         assert [frame.nodes is None for frame in queued[:2]] == [True, True]
         assert (await first(frames, lambda frame: frame.nodes is not None)).nodes
+
+
+async def test_screen_threads_leave_the_writers_cpu_to_it_until_the_end(disk: Path) -> None:
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        pytest.skip("needs two CPUs")
+    async with running(disk, replace(SETTINGS, cpus=(max(cpus),))) as (source, frames):
+        await first(frames, lambda frame: frame.cost is not None and frame.cost.kept_off_cpus == (max(cpus),))
+        # not while a process is being started
+        await first(frames, lambda _frame: os.sched_getaffinity(0) == cpus - {max(cpus)})
+        before = (await first(frames, lambda frame: frame.writer is not None)).writer
+        assert source._engine is not None
+        assert before is not None
+        # an engine that is started again may use every CPU
+        os.kill(source._engine.pid, signal.SIGKILL)
+
+        def there_again(frame: Frame) -> bool:
+            tick = frame.writer
+            return tick is not None and tick.tid != before.tid and tick.cpu == max(cpus) and not tick.refused.get("cpus")
+
+        await first(frames, there_again)
+    assert os.sched_getaffinity(0) == cpus

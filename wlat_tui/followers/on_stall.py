@@ -14,6 +14,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from wlat_tui.aside import PLACE
 from wlat_tui.followers.stall_facts import stall_facts
 from wlat_tui.frame import Write
 from wlat_tui.model.session import Session
@@ -140,14 +141,15 @@ class OnStall:
 
     async def _start(self, said: LastWords) -> Process:
         """Raises OSError."""
-        return await asyncio.create_subprocess_exec(
-            *self._words,
-            stdin=PIPE,
-            stdout=DEVNULL,
-            stderr=said.write_end,
-            start_new_session=True,
-            preexec_fn=self._die_with_us,
-        )
+        with PLACE.everywhere():
+            return await asyncio.create_subprocess_exec(
+                *self._words,
+                stdin=PIPE,
+                stdout=DEVNULL,
+                stderr=said.write_end,
+                start_new_session=True,
+                preexec_fn=self._die_with_us,
+            )
 
     def _die_with_us(self) -> None:
         """In the child: a wlat that is killed leaves nothing behind. Source: man 2 prctl, PR_SET_PDEATHSIG."""

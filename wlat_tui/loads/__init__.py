@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from wlat_tui.aside import PLACE
+
 if TYPE_CHECKING:
     from wlat_tui.model.session import Session
 
@@ -64,14 +66,15 @@ class Running:
         chosen = json.dumps(asdict(load))  # type: ignore[call-overload]
         try:
             # a session of its own: Ctrl-C is for the one who started it
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "wlat_tui.loads", load.name, chosen],
-                cwd=directory,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            with PLACE.everywhere():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-m", "wlat_tui.loads", load.name, chosen],
+                    cwd=directory,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
         except OSError as error:
             raise LoadError(f"the load {load.name} cannot be started in {directory}: {error.strerror}") from error
 

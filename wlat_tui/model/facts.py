@@ -210,6 +210,7 @@ def writer_facts(session: Session) -> list[Facts]:
                 Fact("screen", None if cost is None else f"{cost.monitor_cpu_pct:.1f}% CPU", "not measured yet"),
                 Fact("engine", None if cost is None else f"{cost.engine_cpu_pct:.1f}% CPU", "not measured yet"),
                 Fact("writer", None if cost is None else f"{cost.writer_cpu_pct:.1f}% CPU", "not measured yet"),
+                Fact("keeps off CPU", None if cost is None else _kept_off(cost.kept_off_cpus), "not measured yet"),
                 Fact("reading /proc", None if cost is None else f"{cost.read_us:,.0f} us per s", "not measured yet"),
                 Fact("reading the clock", f"{tick.clock_ns} ns"),
             ),
@@ -221,6 +222,10 @@ def _astray(ahead: Precursor) -> str | None:
     if ahead.placed_pages is None or ahead.astray_pages is None:
         return None
     return f"{ahead.astray_pages} of {ahead.placed_pages} pages looked at"
+
+
+def _kept_off(cpus: tuple[int, ...]) -> str:
+    return f"{', '.join(map(str, cpus))} (left to the writer)" if cpus else "none"
 
 
 def _yes(value: bool | None) -> str | None:

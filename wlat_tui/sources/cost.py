@@ -25,13 +25,14 @@ class CostMeter:
         self._at_ns: int | None = None
         self._screen_ns = self._engine_ns = self._writer_ns = self._spent_ns = 0
 
-    def take(self, now_ns: int, tick: WriterTick | None, spent_ns: int) -> Cost | None:
+    def take(self, now_ns: int, tick: WriterTick | None, spent_ns: int, kept_off: frozenset[int] = frozenset()) -> Cost | None:
         """The cost since the last one, once a second; None in between.
 
         Args:
             now_ns: CLOCK_MONOTONIC.
             tick: carries the CPU time of the engine's threads; without one the engine is not running.
             spent_ns: time spent reading kernel files since the start.
+            kept_off: CPUs that are left to the writer.
         """
         if self._at_ns is not None and now_ns - self._at_ns < PERIOD_NS:
             return None
@@ -49,6 +50,7 @@ class CostMeter:
                 writer_cpu_pct=writer_pct,
                 read_us=(spent_ns - self._spent_ns) / 1e3 / (elapsed_ns / 1e9),
                 sent_bytes_per_s=None,
+                kept_off_cpus=tuple(sorted(kept_off)),
             )
         self._at_ns, self._screen_ns, self._engine_ns, self._writer_ns, self._spent_ns = (
             now_ns,

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
-from wlat_tui.aside import step_aside
+from wlat_tui.aside import PLACE, step_aside
 from wlat_tui.engine_client import Engine, EngineError
 from wlat_tui.frame import Frame, Host, KnobState, Mark, Settings, WriterTick
 from wlat_tui.keeper_client import Keeper, Knobs, ReadOnlyKnobs, open_knobs
@@ -34,6 +34,10 @@ STARTING = "the keeper is still starting: try again in a moment"
 """Why settings cannot be changed in the first moments."""
 READ_AT_LEAST_NS = 1_000_000_000
 """On a host too slow for a frame per report."""
+PLACE_EVERY_NS = 1_000_000_000
+"""A writer that is not pinned may move."""
+LATE_NS = 1_000_000_000
+"""Behind the writer's reports: then the CPUs that are left are too few for the screen."""
 RESTART_DELAYS_S = (1.0, 5.0, 30.0)
 """Pauses before a dead engine is started again; the last one repeats."""
 
@@ -68,7 +72,7 @@ class LiveSource:
         self._notices: list[str] = []
         self._settings_told = False
         self._zones_asked = self._stalled = False
-        self._read_ns = 0
+        self._read_ns = self._placed_ns = 0
         self._closing = False
         self._seq: int | None = None
         self._online: tuple[int, ...] | None = None
@@ -99,6 +103,7 @@ class LiveSource:
                 tick = arrived if isinstance(arrived, WriterTick) else None
                 if arrived is not None:
                     missing = arrived if isinstance(arrived, str) else None
+                self._step_off(tick, now_ns)
                 frame = self._frame(begin_ns, now_ns, tick, missing)
                 await self._pin_again(frame.host)
                 yield frame
@@ -127,6 +132,7 @@ class LiveSource:
     async def close(self) -> None:
         """End the engine and have every knob put back, both at once. Idempotent."""
         self._closing = True
+        PLACE.keep_off()
         engine, self._engine = self._engine, None
         knobs, self._knobs = self._knobs, None
         ending = [part for part in (engine and engine.stop(), knobs and knobs.close(), self._watcher.close()) if part]
@@ -176,6 +182,14 @@ class LiveSource:
             return  # it has ended; whoever reads its reports says so
         online = format_cpulist(host.cpus_online)
         self._notices.append(f"CPUs {online} are online now: pinning the writer to {format_cpulist(cpus)} is asked for again")
+
+    def _step_off(self, tick: WriterTick | None, now_ns: int) -> None:
+        """Leave the CPUs that the writer is pinned to, else the one it was last seen on, to the writer."""
+        if tick is None or self._closing or now_ns - self._placed_ns < PLACE_EVERY_NS:
+            return
+        self._placed_ns = now_ns
+        late = now_ns - tick.end_ns > LATE_NS
+        PLACE.keep_off(*() if late else (frozenset(self._settings.cpus), frozenset({tick.cpu})))
 
     async def _next_tick(self) -> WriterTick | str | None:
         """The engine's next report, why there is none, or None when it is merely late."""
@@ -271,7 +285,7 @@ class LiveSource:
             disturbances=seen.disturbances,
             watches=seen.watches,
             knobs=knobs,
-            cost=self._costs.take(now_ns, tick, self._readings.spent_ns),
+            cost=self._costs.take(now_ns, tick, self._readings.spent_ns, PLACE.avoided),
             marks=marks,
             losses=self._losses(tick, seen.lost),
             notices=notices,
@@ -285,7 +299,9 @@ class LiveSource:
         if tick is not None and tick.tid != self._engine_pids[0]:
             self._engine_pids = tick.tid, process_of(tick.tid)
         keeper = self._knobs.pid if isinstance(self._knobs, Keeper) else None
-        self._watcher.own(frozenset(pid for pid in (self._engine_pids[1], keeper) if pid is not None), self._settings.cpus)
+        self._watcher.own(
+            frozenset(pid for pid in (self._engine_pids[1], keeper) if pid is not None), tuple(sorted(PLACE.avoided))
+        )
         return self._watcher.take()
 
     def _losses(self, tick: WriterTick | None, disturbances: int) -> Mapping[str, int]:

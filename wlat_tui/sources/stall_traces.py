@@ -1,9 +1,8 @@
-"""Evidence of stalls: perf records become events with names, on a thread of its own and off the writer's CPU."""
+"""Evidence of stalls: perf records become events with names, on a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +118,7 @@ class StallTraces:
             self._tracer = describe(report.tracer, privilege)
             if self._tracer.level >= TraceLevel.CHAINS:
                 # before the first stall needs them: emulated CPUs were seen to take half a minute
-                self._thread.submit(self._read_symbols, report.tick.cpu)
+                self._thread.submit(self._read_symbols)
         self._losses["traces"] += report.traces_lost
         self._losses["records"] += sum(trace.lost for trace in report.traces)
         if not report.traces or self._interpreter is None:
@@ -127,14 +126,14 @@ class StallTraces:
         if sum(len(raw.records) for raws in self._waiting.values() for raw in raws) > MOST_AWAITED_BYTES:
             self._losses["traces"] += len(report.traces)
             return
-        task = asyncio.create_task(self._work(self._interpreter, report.traces, report.tick.cpu))
+        task = asyncio.create_task(self._work(self._interpreter, report.traces))
         self._waiting[task] = report.traces
         task.add_done_callback(self._waiting.pop)
 
-    async def _work(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> None:
+    async def _work(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            if unknown := await loop.run_in_executor(self._thread, self._unknown, interpreter, raws, writer_cpu):
+            if unknown := await loop.run_in_executor(self._thread, self._unknown, interpreter, raws):
                 self._told.names.update(zip(unknown, await self._keeper.functions(unknown), strict=False))
             done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws)
             # the longest one is shown function by function, where that is switched on
@@ -145,16 +144,15 @@ class StallTraces:
         except ValueError as error:
             self._notices.append(f"evidence of a stall cannot be read: {error}")
 
-    def _unknown(self, interpreter: Interpreter, raws: tuple[RawTrace, ...], writer_cpu: int) -> list[int]:
+    def _unknown(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> list[int]:
         """On the thread: what has to be asked of somebody who may see addresses."""
-        self._read_symbols(writer_cpu)
+        self._read_symbols()
         if self._symbols is not None:
             return []
         return sorted({address for raw in raws for address in interpreter.addresses(raw)} - self._told.names.keys())
 
-    def _read_symbols(self, writer_cpu: int) -> None:
+    def _read_symbols(self) -> None:
         """On the thread, once."""
-        _leave_cpu(writer_cpu)
         if self._symbols_asked:
             return
         self._symbols_asked = True
@@ -199,10 +197,3 @@ class StallTraces:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def _leave_cpu(writer_cpu: int) -> None:
-    """This thread only. On a single CPU there is nowhere to go."""
-    others = os.sched_getaffinity(0) - {writer_cpu}
-    if others:
-        os.sched_setaffinity(0, others)
