@@ -76,7 +76,8 @@ async def play(name: str, out: Path, file: Path, without: str = "") -> Mapping[s
     finally:
         experiment.close()
         await source.close()
-        print(source.farewell or "")
+        if source.farewell:
+            print(source.farewell)
         if recorder is not None:
             print(recorder.close("over") or f"{name}: {recorder.frames} frames")
             shutil.copy(path, out / path.name)
