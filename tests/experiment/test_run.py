@@ -114,7 +114,7 @@ async def test_what_was_written_before_a_load_was_at_work_is_not_its_sides_howev
     monkeypatch.setattr(run, "time", SimpleNamespace(monotonic_ns=lambda: experiment.session.now_ns + late_ns))
     monkeypatch.setattr(run, "Running", lambda load, _: load)
     await experiment.prepare(STARTING)
-    recorder = Recorder(tmp_path / "a.wlat", {}, durable=False)
+    recorder = Recorder(tmp_path / "a.wlat", {})
     try:
         await experiment.play([list(loaded.sides)], recorder)
     finally:
