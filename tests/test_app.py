@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from textual import events, timer
+from textual.command import CommandPalette
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
@@ -117,7 +119,7 @@ async def ready(app: WlatApp, pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: app.stalls.ready and app.nodes.ready)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (300, 100)])
 async def test_everything_is_on_the_screen_at_every_size(size: tuple[int, int]) -> None:
     app = an_app("told", 100)
     async with app.run_test(size=size) as pilot:
@@ -616,6 +618,35 @@ async def test_pictures_are_saved_and_never_overwritten(tmp_path: Path) -> None:
         await ready(app, pilot)
         await pilot.press("s", "s", "s")
         await until(pilot, lambda: len(list((tmp_path / "new").glob("wlat-*.svg"))) == 3)
+
+
+async def test_the_palette_knows_every_key_by_name_and_runs_it() -> None:
+    app = an_app("told", 10)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        listed = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert {"Quit", "Pause", "Low bandwidth", "Theme", "Read zones"} <= set(listed)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press("escape")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        listed["Pause"].callback()
+        await until(pilot, lambda: app.paused)
+
+
+async def test_only_rows_that_changed_are_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = an_app("told", 10)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(app, pilot)
+        panel = app.keys
+        whole = Region(0, 0, *panel.size)
+        before = panel.render_lines(whole)
+        assert [strip is kept for strip, kept in zip(panel.render_lines(whole), before, strict=True)] == [True] * len(before)
+        part = panel.render_lines(Region(3, 0, 10, 1))
+        assert [strip.text for strip in part] == [before[0].text[3:13]]
+        monkeypatch.setattr(type(panel), "_heading", lambda _self, _width: (("other", ""),))
+        panel.redraw()
+        assert panel.render_lines(whole)[0].text.rstrip() == "other"
 
 
 async def test_themes_change_the_colours() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from wlat_tui.cli import cli
 from wlat_tui.config import ConfigError, load_config
 
 ALLOWED = frozenset({"interval", "disk-limit", "demo"})
@@ -42,3 +45,12 @@ def test_a_bad_file_is_named_with_its_fault_in_one_line(tmp_path: Path, content:
 def test_a_directory_in_its_place_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path, ALLOWED)
+
+
+def test_flags_win_over_the_file_and_the_file_over_what_is_built_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Mapping[str, Any]] = []
+    monkeypatch.setattr("wlat_tui.commands.live.live", lambda _ctx, options: seen.append(options))
+    path = tmp_path / "config.toml"
+    path.write_text('interval = "1ms"\nthreshold = "5ms"\n')
+    cli.main(["--config", str(path), "--interval", "2ms"], standalone_mode=False)
+    assert (seen[0]["interval_ns"], seen[0]["threshold_ns"], seen[0]["tick_ns"]) == (2_000_000, 5_000_000, 200_000_000)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.model.makers import a_frame, a_tick, a_write, at
-from wlat_tui.frame import Policy, Span
+from wlat_tui.frame import Cost, Host, Policy, Span, Target
 from wlat_tui.model.session import Session
 from wlat_tui.panels.latency import LatencyPanel
 from wlat_tui.panels.status import StatusPanel
@@ -71,3 +71,21 @@ def test_why_nothing_is_measured_is_drawn_at_any_width(width: int) -> None:
     panel = StatusPanel("live", id="status")
     panel.take(session)
     assert len(panel.body(width, 2)) == 2
+
+
+def test_target_rate_losses_and_what_the_monitor_costs_are_told() -> None:
+    session = Session()
+    target = Target("/srv", "/", "ext4", "/dev/sda1", "rw,noatime", None, None)
+    host = Host("box", "6.12.1", 4096, (0, 1), (), target, None, None, "root")
+    cost = Cost(3.25, 0.25, 5.5, 100.0, None)
+    session.fold(a_frame(0, [a_write(at(0), 20_000)], host=host, cost=cost, losses={"stalls": 3}))
+    panel = StatusPanel("live", id="status")
+    panel.sent_per_s = 2048
+    panel.take(session)
+    first, second = plain(panel._first[0]), plain(panel._second[0])
+    assert "box" in first
+    assert "Linux 6.12.1" in first
+    assert "ext4 on /dev/sda1 (rw,noatime)" in first
+    assert "of 5,000 writes/s" in second
+    assert "lost 3 stalls" in second
+    assert "monitor costs 3.5% + writer 5.5% CPU, 2.00K/s sent" in second
