@@ -106,24 +106,28 @@ class Panel(Widget, can_focus=True):
         """
         filters = self.get_line_filters()
         if filters != self._filters:
-            self._filters, self._strips = filters, {}
+            self._filters, self._styles, self._strips = filters, {}, {}
         strips = [self._strips.get(y) or self._render_kept(y) for y in crop.line_range]
         if crop.column_span != (0, self.size.width):
             return [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
     def _render_kept(self, y: int) -> Strip:
-        strip = self.render_line(y)
-        for each in self._filters:
-            strip = strip.apply_filter(each, self.background_colors[1])
-        self._strips[y] = strip
+        self._strips[y] = strip = self.render_line(y)
         return strip
+
+    def _filtered(self, style: Style) -> Style:
+        """As Textual's filters would have it: what they do to a segment depends on its style alone."""
+        segments = [Segment("x", style)]
+        for each in self._filters:
+            segments = each.apply(segments, self.background_colors[1])
+        return segments[0].style or style
 
     def render_line(self, y: int) -> Strip:
         if not self._styles:
             base = self.rich_style
-            self._styles = {role: base + style for role, style in role_styles(self.app).items()}
-            self._styles[""] = base
+            styles = {role: base + style for role, style in role_styles(self.app).items()} | {"": base}
+            self._styles = {role: self._filtered(style) for role, style in styles.items()}
         if y >= len(self._lines):
             return Strip.blank(self.size.width, self._styles[""])
         base = self._styles[""]
