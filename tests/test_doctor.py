@@ -86,6 +86,8 @@ CASES: list[tuple[str, dict[str, str], State, str]] = [
         "powersave on 2 CPUs",
     ),
     ("isolated CPUs", {f"{CPU}/isolated": "2-3\n"}, State.OK, "isolated 2-3"),
+    ("wlat's threads", {f"{CPU}/online": "0\n"}, State.DEGRADED, "share the only CPU with the writer"),
+    ("wlat's threads", {f"{CPU}/online": "0-3\n"}, State.OK, "keep off the writer's CPU, 3 others are there"),
     ("steal", {"proc/stat": "cpu 50 0 0 40 0 0 0 10 50 0\n"}, State.HAZARD, "10 %"),
     ("steal", {"proc/stat": "cpu 50 0 0 50 0 0 0 0 50 0\n"}, State.OK, "0 %"),
     ("zones", _zones(200, 300), State.OK, "2 zones, all above low"),

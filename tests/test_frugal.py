@@ -119,3 +119,16 @@ def test_bars_that_did_not_change_are_not_drawn_again() -> None:
     session.fold(a_frame(1, (a_write(at(1), 900_000),)))
     panel.take(session)
     assert panel._bars(8) != before
+
+
+def test_what_lives_as_long_as_the_program_is_left_out_of_the_search_for_garbage() -> None:
+    told = loaded_by(
+        "import gc, asyncio, weakref\n"
+        "from wlat_tui.heap import keep_what_is_there\n"
+        "keep_what_is_there()\n"
+        "class Node: pass\n"
+        "one = Node(); one.itself = one; gone = weakref.ref(one); del one\n"
+        "gc.collect()\n"
+        "print(gc.get_freeze_count() > 10_000, gone() is None)"
+    )
+    assert told == {"True"}

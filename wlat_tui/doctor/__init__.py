@@ -22,6 +22,7 @@ CHECKS: dict[str, Check] = {
     "cpu_dma_latency": timing.dma_latency,
     "governor": timing.governor,
     "isolated CPUs": timing.isolated,
+    "wlat's threads": timing.own_threads,
     "steal": timing.steal,
     "zones": memory.zones,
     "min_free_kbytes": memory.min_free,

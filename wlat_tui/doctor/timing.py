@@ -96,6 +96,16 @@ def isolated(subject: Subject) -> Finding:
     return Finding("isolated CPUs", State.OK, ", ".join(filter(None, parts)), why, f"wlat --cpu {(cpus or quiet)[0]}")
 
 
+def own_threads(subject: Subject) -> Finding:
+    why = "What is drawn on the writer's CPU takes the caches of the writes that follow: screen and watcher run elsewhere."
+    online = read_online_cpus(subject.root)
+    if online is None:
+        return Finding("wlat's threads", State.MISSING, "n/a: the kernel does not tell which CPUs are online", why)
+    if len(online) < 2:
+        return Finding("wlat's threads", State.DEGRADED, "share the only CPU with the writer", why)
+    return Finding("wlat's threads", State.OK, f"keep off the writer's CPU, {len(online) - 1} others are there", why)
+
+
 def steal(subject: Subject) -> Finding:
     why = "While the hypervisor runs somebody else, a write() takes longer for no reason inside this machine."
     for line in (read_text(subject.root / "proc/stat") or "").splitlines():
