@@ -108,7 +108,7 @@ def test_topology_and_zones_are_what_the_kernel_prints(show: Collected) -> None:
     steps = show.facts("marks")["steps"]
     with Recording(show.recording("marks")) as recording:
         session = Session()
-        for frame in recording.frames(0, recording.number_at(steps[0]["at_ns"] + 1)):
+        for frame in recording.frames(0, steps[0]["frames"]):
             session.fold(frame)
     shown = [(state.zone.node, state.zone.name) for node in session.nodes.values() for state in node.zones]
     assert shown == [(0, "DMA"), (0, "DMA32"), (0, "Normal"), (1, "Normal")]
@@ -237,10 +237,9 @@ def test_moved_marks_are_seen_whoever_moved_them(show: Collected) -> None:
         seen = 0
         lows = []
         for step in facts["steps"][:5]:
-            end = recording.number_at(step["at_ns"] + 1)
-            for frame in recording.frames(seen, end):
+            for frame in recording.frames(seen, step["frames"]):
                 session.fold(frame)
-            seen = end
+            seen = step["frames"]
             assert_marks(zones_of(session), step["zones"])
             lows.append(sum(zone.low for zone in zones_of(session)))
         as_it_was, more_free, wider, foreign, huge_pages = lows
