@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wlat_tui.aside import PLACE
+
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
 LITTLE_BYTES = 2 * MIB
@@ -61,12 +63,18 @@ class Rig:
         command = [sys.executable, "-m", "tests.causes.hurt", way, *map(str, arguments)]
         started: list[subprocess.Popen[str]] = []
         try:
-            for _ in range(count):
-                started.append(
-                    subprocess.Popen(
-                        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+            with PLACE.everywhere():  # also where the source keeps off the writer's CPU
+                for _ in range(count):
+                    started.append(
+                        subprocess.Popen(
+                            command,
+                            cwd=ROOT,
+                            stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL,
+                            text=True,
+                            start_new_session=True,
+                        )
                     )
-                )
             for process in started:
                 assert process.stdout is not None
                 if process.stdout.readline().strip() != "begun":
