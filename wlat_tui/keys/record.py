@@ -108,7 +108,7 @@ class RecordKeys(App[int]):
         """For the status line."""
         if self.recorder is None or self.recorder.path is None:
             return ""
-        size = format_bytes(self.recorder.file_bytes)
+        size = format_bytes(self.recorder.used_bytes)
         state = "REC PAUSED, disk full?" if self.recorder.problem else "REC"
         return f"{state} {self.recorder.path.name} {size}"
 
@@ -143,7 +143,7 @@ class RecordKeys(App[int]):
             return None
         said = await asyncio.to_thread(recorder.close, reason)
         if not self._exit:
-            kept = f"Recorded {recorder.frames:,} frames, {format_bytes(recorder.file_bytes)}, to {recorder.path}"
+            kept = f"Recorded {recorder.frames:,} frames, {format_bytes(recorder.used_bytes)}, to {recorder.path}"
             self.notify(said or kept, severity="warning" if said else "information", timeout=8, markup=False)
             self._say_mode()
         return said

@@ -58,6 +58,8 @@ class Recorder:
         """Why nothing is being written just now (one sentence); None when all is well."""
         self.lost = 0
         """Frames that could not be kept, since the start."""
+        self.used_bytes = 0
+        """Of the file, as of the last append; beside it lies a -wal of some 2.5 MB that is used again and again."""
         self.abandoned = False
         """Whoever read the pipe is gone: nothing more can be recorded."""
         self._untold = self._taken = 0
@@ -86,13 +88,6 @@ class Recorder:
     def frames(self) -> int:
         """Frames safely in the file."""
         return self._store.frames
-
-    @property
-    def file_bytes(self) -> int:
-        """What the file takes now, with its -wal; 0 in memory."""
-        if self.path is None:
-            return 0
-        return sum(path.stat().st_size for path in (self.path, Path(f"{self.path}-wal")) if path.exists())
 
     def take(self, frame: Frame) -> None:
         """Record this frame, or count it as lost when there is no room; never waits."""
@@ -159,6 +154,8 @@ class Recorder:
                     self._store.append(batch)
                     self._now_ns = batch[-1].end_ns if batch else self._now_ns
                     self._roll_up()
+                    if self._file is not None and batch:
+                        self.used_bytes = self._file.used_bytes
             except sqlite3.Error as error:
                 self.problem = f"recording to {self._place} is paused: {error}"
                 batch = batch[self._store.frames - before :]
