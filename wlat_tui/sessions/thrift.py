@@ -24,8 +24,8 @@ REMEMBERED_STALLS = 500
 REMEMBERED_LEFT_OUT = 20_000
 EXACT_NS = 1_000_000_000
 """How long around a stall histograms are exact."""
-HOUR_BYTES = 9_400_000
-SAVED_BYTES = 300_000
+HOUR_BYTES = 9_000_000
+SAVED_BYTES = 150_000
 """At most so much of what is not used is kept for worse times; a recording begins with it."""
 GROUPS = (GROUP, 2 * GROUP, 4 * GROUP, 8 * GROUP, 8 * GROUP)
 """Buckets taken as one (`compact.py`), by step of thrift. Each step also halves what is described singly."""
