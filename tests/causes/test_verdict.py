@@ -117,6 +117,13 @@ def test_a_late_wake_is_split_at_the_moment_the_timer_fired() -> None:
     assert "stress (55)" in verdict.phases[1].evidence
 
 
+def test_a_late_wake_whose_timer_nobody_saw_fire_only_may_have_been_the_timer() -> None:
+    """Without privileges only the switches are told: the writer may as well have waited for its CPU."""
+    trace = a_trace(event(-90, "switch_out"), event(4_990, "switch_in"))
+    verdict = explain(a_stall(10 * US, wake_ns=5 * MS), trace, known())
+    assert (verdict.cause, verdict.confidence) == ("late_timer", Confidence.COINCIDED)
+
+
 @pytest.mark.parametrize(
     ("late_us", "had_by", "named"), [(400_000, 0, "steal"), (9_000, 0, "late_timer"), (400_000, 7, "late_timer")]
 )

@@ -253,7 +253,8 @@ class Timeline:
             self._wait(off, planned_ns, at_ns, Confidence.COINCIDED)
         else:
             text = "asleep beyond its plan; when the timer fired was not recorded"
-            self._add(planned_ns, at_ns, "late_timer", text, off.event, ())
+            # it may as well have been awake, waiting for its CPU
+            self._add(planned_ns, at_ns, "late_timer", text, off.event, (), None, Confidence.COINCIDED)
 
     def _wait(self, off: _Off, begin_ns: int, end_ns: int, confidence: Confidence) -> None:
         """Runnable, but not running."""
