@@ -280,6 +280,8 @@ class Host:
     """"root", "sudo" or "user": what engine and keeper run as."""
     cpu: str | None = None
     """Model of the first CPU, as /proc/cpuinfo prints it; None: not told (most arm64), or recorded before format 1.3."""
+    reports_free_pages: bool | None = None
+    """Free memory goes back to the hypervisor (virtio_balloon), to be fetched when it is touched; None: recorded earlier."""
 
 
 @dataclass(frozen=True, slots=True)

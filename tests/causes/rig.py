@@ -177,6 +177,7 @@ def rig_on(disk: Disk | None, scratch: Path) -> Iterator[Rig]:
     try:
         # a loop device keeps what was set when it was used before
         Path(f"/sys/block/{name}/queue/stable_writes").write_text(str(int(disk.stable_writes)))
+        _limit_dirty(name, None)
         _run("mount", "-o", disk.options, device, mounted)
         try:
             if disk.dirty_bytes is not None:
@@ -192,10 +193,15 @@ def rig_on(disk: Disk | None, scratch: Path) -> Iterator[Rig]:
         image.unlink()
 
 
-def _limit_dirty(name: str, dirty_bytes: int) -> None:
+def _limit_dirty(name: str, dirty_bytes: int | None) -> None:
+    """None: no limit of its own."""
     bdi = Path("/sys/class/bdi") / Path(f"/sys/block/{name}/dev").read_text().strip()
     try:
-        (bdi / "strict_limit").write_text("1")
-        (bdi / "max_bytes").write_text(str(dirty_bytes))
+        if dirty_bytes is None:
+            (bdi / "max_ratio").write_text("100")
+        else:
+            (bdi / "max_bytes").write_text(str(dirty_bytes))
+        if (bdi / "strict_limit").exists() or dirty_bytes is not None:
+            (bdi / "strict_limit").write_text(str(int(dirty_bytes is not None)))
     except OSError as error:
         raise Impossible(f"this kernel has no limit of dirty bytes per device (it came with 6.2): {error.strerror}") from error

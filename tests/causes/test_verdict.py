@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -12,6 +13,7 @@ from tests.causes.makers import (
     PLAN,
     SWITCHES,
     US,
+    a_host,
     a_stall,
     a_trace,
     back,
@@ -20,9 +22,9 @@ from tests.causes.makers import (
     out,
     waking,
 )
-from wlat_tui.causes import Confidence, Verdict, blind_causes, cause_named, explain
+from wlat_tui.causes import Circumstances, Confidence, Verdict, blind_causes, cause_named, explain
 from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceLevel
-from wlat_tui.frame import WriteClass
+from wlat_tui.frame import Settings, Write, WriteClass
 
 
 def checked(verdict: Verdict) -> Verdict:
@@ -342,3 +344,33 @@ def test_a_trace_without_events_explains_nothing(count: int) -> None:
     verdict = explain(a_stall(5 * MS), trace, known())
     assert phases_us(verdict) == [("unexplained", 5_000)]
     assert not cause_named(verdict.cause).explains
+
+
+LENT = replace(a_host(), reports_free_pages=True)
+LOW = Settings(threshold_ns=30 * US)
+
+
+def test_a_new_page_that_took_its_time_without_any_event_came_from_the_hypervisor_where_memory_is_given_back() -> None:
+    soft = (event(152, "softirq_entry", vec=7), event(162, "softirq_exit", vec=7))
+    verdict = explain(a_stall(170 * US), a_trace(*soft), known(settings=LOW, host=LENT))
+    assert phases_us(verdict) == [("host_memory", 150), ("soft_irq", 10), ("unexplained", 10)]
+    assert verdict.confidence is Confidence.COINCIDED
+    assert "goes back to its hypervisor" in verdict.main.evidence
+
+
+@pytest.mark.parametrize(
+    ("stall", "trace", "circumstances"),
+    [
+        (a_stall(170 * US), a_trace(), known(settings=LOW)),
+        (a_stall(170 * US, write_class=WriteClass.IN_PAGE), a_trace(), known(settings=LOW, host=LENT)),
+        (a_stall(40 * US), a_trace(), known(settings=LOW, host=LENT)),
+        (a_stall(3 * MS), a_trace(), known(settings=LOW, host=LENT)),
+        (a_stall(170 * US), None, known(settings=LOW, host=LENT)),
+        (a_stall(170 * US), a_trace(), known(settings=LOW, host=LENT, tracer=SWITCHES)),
+    ],
+    ids=("a machine that keeps its memory", "no new page", "too short", "too long", "no trace", "hardly traced"),
+)
+def test_what_need_not_be_a_fetch_from_the_hypervisor_stays_unexplained(
+    stall: Write, trace: StallTrace | None, circumstances: Circumstances
+) -> None:
+    assert {phase.cause for phase in checked(explain(stall, trace, circumstances)).phases} == {"unexplained"}

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.kernel.tree import node_files, write
 from wlat_tui.kernel import cpus, mglru, thp
+from wlat_tui.kernel.balloon import reports_free_pages
 from wlat_tui.kernel.cgroup import read_cgroups
 from wlat_tui.kernel.clocksource import read_clocksource, read_clocksources
 from wlat_tui.kernel.cpuinfo import read_cpu_model
@@ -229,6 +230,16 @@ def test_groups_are_read_with_any_name(tmp_path: Path) -> None:
 def test_the_model_of_the_cpu(tmp_path: Path, text: str, model: str | None) -> None:
     assert read_cpu_model(write(tmp_path, {"proc/cpuinfo": text})) == model
     assert read_cpu_model(tmp_path / "nowhere") is None
+
+
+@pytest.mark.parametrize(
+    ("features", "given_back"),
+    [("01100101" + 56 * "0", True), ("01100001" + 56 * "0", False), ("0", False), ("", False)],
+)
+def test_whether_free_memory_goes_back_to_the_hypervisor(tmp_path: Path, features: str, given_back: bool) -> None:
+    assert not reports_free_pages(tmp_path)
+    write(tmp_path, {"sys/bus/virtio/drivers/virtio_balloon/virtio0/features": f"{features}\n"})
+    assert reports_free_pages(tmp_path) is given_back
 
 
 def test_the_clock_source(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from wlat_tui.causes import (
     folio_lock,
     frozen,
     hard_irq,
+    host_memory,
     idle_exit,
     inode_rwsem,
     io_queue,
@@ -105,6 +106,7 @@ CATALOGUE: tuple[Cause, ...] = (
     soft_irq.CAUSE,
     hard_irq.CAUSE,
     # outside, and not known
+    host_memory.CAUSE,
     steal.CAUSE,
     suspended.CAUSE,
     blocked.CAUSE,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from wlat_tui.causes import CATALOGUE
+from wlat_tui.causes import CATALOGUE, host_memory
 from wlat_tui.causes.cause import Cause, Family
 from wlat_tui.causes.chains import Matcher
 from wlat_tui.causes.circumstances import Circumstances
@@ -49,6 +49,8 @@ def explain(write: Write, trace: StallTrace | None, circumstances: Circumstances
         stretches.append(Stretch(begin_ns, write.begin_ns, "late_timer", Confidence.COINCIDED, text))
     phases = _joined(_flat(stretches, begin_ns, end_ns))
     phases = _stolen(phases, circumstances, traced=trace is not None)
+    if trace is not None and level is TraceLevel.FULL:
+        phases = _fetched(phases, write, circumstances)
     phases = _hinted(phases, write, circumstances)
     shares = shares_of(phases, _EXPLAINS)
     return Verdict(
@@ -158,6 +160,25 @@ def _stolen(phases: list[Phase], circumstances: Circumstances, *, traced: bool) 
         if phase.begin_ns not in given:
             return phase
         return replace(phase, cause="steal", confidence=Confidence.COINCIDED, evidence=text)
+
+    return _renamed(phases, chosen)
+
+
+def _fetched(phases: list[Phase], write: Write, circumstances: Circumstances) -> list[Phase]:
+    """Where everything is traced and yet the writer stood still on its CPU for as long as a fetch of memory takes.
+
+    Only a write that needs new memory, on a machine whose free memory goes back to its hypervisor.
+    """
+    host = circumstances.host
+    if write.write_class is not WriteClass.NEW_PAGE or host is None or not host.reports_free_pages:
+        return phases
+    text = "on the CPU, and nothing recorded; free memory of this machine goes back to its hypervisor (free page reporting)"
+
+    def chosen(phase: Phase) -> Phase:
+        fetch = host_memory.SHORTEST_NS <= phase.length_ns <= host_memory.LONGEST_NS and phase.begin_ns >= write.begin_ns
+        if phase.cause != "unexplained" or not fetch:
+            return phase
+        return replace(phase, cause=host_memory.CAUSE.name, confidence=Confidence.COINCIDED, evidence=text)
 
     return _renamed(phases, chosen)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wlat_tui.frame import Host
 from wlat_tui.kernel import ROOT
+from wlat_tui.kernel.balloon import reports_free_pages
 from wlat_tui.kernel.clocksource import read_clocksource
 from wlat_tui.kernel.cpuinfo import read_cpu_model
 from wlat_tui.kernel.cpus import read_online_cpus
@@ -48,4 +49,5 @@ def read_host(directory: Path | None, privilege: str, root: Path = ROOT) -> Host
         mglru=read_mglru(root),
         privilege=privilege,
         cpu=read_cpu_model(root),
+        reports_free_pages=reports_free_pages(root),
     )

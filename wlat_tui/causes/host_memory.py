@@ -1,0 +1,30 @@
+"""The first touch of memory that the hypervisor has to fetch: nothing in this kernel takes part, so no event shows it."""
+
+from __future__ import annotations
+
+from wlat_tui.causes import remedies
+from wlat_tui.causes.cause import Advice, Cause, Family
+from wlat_tui.causes.circumstances import Circumstances
+
+SHORTEST_NS, LONGEST_NS = 50_000, 1_000_000
+"""How long one fetch takes: 0.1 to 0.3 ms for 2 MiB were measured. What is longer may be anything."""
+
+
+def _advise(c: Circumstances) -> tuple[Advice, ...]:
+    return (
+        Advice(
+            "Whoever runs the host can give this machine its memory for good: locked or in huge pages, and a balloon "
+            "without free page reporting. No setting in this machine helps."
+        ),
+        remedies.prewarm(c),
+    )
+
+
+CAUSE = Cause(
+    name="host_memory",
+    title="memory from the host",
+    family=Family.HOST,
+    says="write() touched memory that this virtual machine had given back as free, and stood still until the hypervisor had "
+    "found some for it again.",
+    advise=_advise,
+)
