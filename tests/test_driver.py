@@ -200,3 +200,16 @@ def test_little_is_sent_once_the_screen_is_drawn() -> None:
         assert len(terminal.received) - before < 5 * 2_000
         terminal.press("q")
         assert terminal.wait() == 0
+
+
+def test_a_terminal_that_keeps_up_is_not_asked_about_every_small_picture() -> None:
+    with running(cols=120, rows=40, refresh_hz=20.0, source={"speed": 4.0}, low_bandwidth=False) as terminal:
+        terminal.wait_for(re.compile(r"00:00:0[2-9]"))
+        before, since_s = len(terminal.received), time.monotonic()
+        terminal.wait_for(re.compile(r"00:00:(1[6-9]|[2-9])"))
+        sent, elapsed_s = terminal.received[before:], time.monotonic() - since_s
+        pictures, asked = sent.count(b"\x1b[?2026h"), sent.count(b"\x1b[6n")
+        assert 0 < asked <= len(sent) / 1_000 + elapsed_s + 2
+        assert asked < pictures
+        terminal.press("q")
+        assert terminal.wait() == 0

@@ -43,6 +43,9 @@ _SLOW_S = 0.75
 _SLOW_FRAMES = 3
 _STUCK_S = 4.0
 _LOOK_MS = 100
+_UNASKED_BYTES = 1_000
+"""At most so much is sent before the terminal is asked whether it has it: 50 ms of a 20 KB/s link."""
+_UNASKED_S = 1.0
 
 
 class TerminalDriver(LinuxDriver):
@@ -69,6 +72,8 @@ class TerminalDriver(LinuxDriver):
         self._pending = b""
         self._frame_since = 0.0
         self._asked_since: float | None = None
+        self._last_asked = 0.0
+        self._unasked_bytes = 0
         self._answers = False
         self._muted = False
         self._watching = False
@@ -215,12 +220,20 @@ class TerminalDriver(LinuxDriver):
         if not waiting and (changes := self._picture.take_changes()):
             self._frame_since = time.monotonic()
             output += changes
-            if self._asked_since is None:
+            self._unasked_bytes += len(output)
+            if self._asked_since is None and self._worth_asking():
                 # row 2, because an answer naming row 1 reads like the key F3
                 output += f"\x1b[2;1H{_ASK_POSITION}"
-                self._asked_since = self._frame_since
+                self._asked_since = self._last_asked = self._frame_since
+                self._unasked_bytes = 0
         self._pending = output.encode()
         self._push()
+
+    def _worth_asking(self) -> bool:
+        """An answer costs as much as a small frame: on a link that keeps up, small ones share one."""
+        if not self._answers or self.slow_frames:
+            return True
+        return self._unasked_bytes >= _UNASKED_BYTES or self._frame_since - self._last_asked >= _UNASKED_S
 
     def _push(self) -> None:
         """Hand the kernel as much of the pending output as it takes now."""

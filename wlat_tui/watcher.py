@@ -159,7 +159,7 @@ class Watcher:
             pause_ns = drained_ns + (PAUSE_NS if wakes < BUSY_WAKES else BUSY_PAUSE_NS) - time.monotonic_ns()
             if ready and pause_ns > 0:
                 time.sleep(pause_ns / 1e9)
-            drained_ns = self._drain(drained_ns)
+            drained_ns = self._drain(drained_ns, woken=bool(ready))
             if drained_ns - second_ns >= SECOND_NS:
                 second_ns = drained_ns
                 self._pending += self._threads.look(drained_ns)
@@ -223,11 +223,14 @@ class Watcher:
             self._place()
         return bool(data) and len(self._unread) <= LONGEST_LINE_BYTES
 
-    def _drain(self, before_ns: int) -> int:
-        """Take in everything that has happened; it happened after ``before_ns``. Returns the moment up to which."""
+    def _drain(self, before_ns: int, *, woken: bool) -> int:
+        """Take in everything that has happened; it happened after ``before_ns``. Returns the moment up to which.
+
+        ``woken``: the marks may have something to tell; births and probes do not wake us.
+        """
         waited_ns = self._delay.since_last()
         earliest_ns = max(before_ns, time.monotonic_ns() - waited_ns - WAKE_NS - BUSY_PAUSE_NS)
-        touched = [(fd, self._reads.read(fd)) for fd in self._reads.groups]
+        touched = [(fd, self._reads.read(fd)) for fd in self._reads.groups] if woken else []
         # after the marks: whoever touched a file was born and named before that
         hits = self._births.drain() if self._births else []
         now_ns = time.monotonic_ns()

@@ -53,3 +53,9 @@ def test_no_text_and_no_record_is_too_strange(text: str, raw: bytes) -> None:
     numbers, texts = parse_format(text).values(raw)
     assert all(isinstance(number, int) for number in numbers.values())
     assert all(isinstance(value, str) for value in texts.values())
+
+
+@given(st.sampled_from([SWITCH, ODD]), st.binary(max_size=100))
+def test_reading_all_fields_at_once_gives_what_reading_them_one_by_one_does(text: str, raw: bytes) -> None:
+    parsed = parse_format(text)
+    assert parsed.values(raw) == parsed._one_by_one(raw)

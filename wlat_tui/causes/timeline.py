@@ -36,7 +36,7 @@ _WAKES = ("sched_waking", "sched_wakeup")
 _OF_CPU = ("cpu_idle",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stretch:
     """Time that one piece of evidence covers."""
 

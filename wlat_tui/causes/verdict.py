@@ -23,6 +23,7 @@ SHORTEST_STEAL_NS = 100_000
 DIRTY_NEAR_LIMIT = 0.9
 _MATCHER = Matcher(CATALOGUE)
 _EXPLAINS = {cause.name: cause.explains for cause in CATALOGUE}
+_last_blind: tuple[Tracer | None, tuple[Cause, ...]] | None = None
 _OPEN_QUESTIONS = ("unexplained", "blocked")
 HOST_COULD = ("unexplained", "late_timer", "idle_exit")
 """What it looks like from inside when the hypervisor ran something else."""
@@ -75,7 +76,11 @@ def span_of(write: Write, circumstances: Circumstances) -> tuple[int, int]:
 
 def blind_causes(tracer: Tracer | None) -> tuple[Cause, ...]:
     """Causes that could not be recognised now, because none of the probes that show them is armed. None: not traced."""
-    return tuple(cause for cause in CATALOGUE if _is_blind(cause, tracer))
+    global _last_blind
+    if _last_blind is None or _last_blind[0] is not tracer:
+        # a quarter of what a verdict takes, and a tracer stays the same for hours
+        _last_blind = tracer, tuple(cause for cause in CATALOGUE if _is_blind(cause, tracer))
+    return _last_blind[1]
 
 
 def _is_blind(cause: Cause, tracer: Tracer | None) -> bool:

@@ -9,6 +9,8 @@ from pathlib import Path
 from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.files import read_text
 
+_KERNEL_THREAD = 0x0020_0000
+"""PF_KTHREAD. Source: include/linux/sched.h; the same since 2.6.27."""
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -21,6 +23,7 @@ class ProcessStat:
     state: str
     parent: int
     cpu_ns: int
+    kernel_thread: bool = False
 
 
 def parse_stat(text: str) -> ProcessStat:
@@ -30,7 +33,8 @@ def parse_stat(text: str) -> ProcessStat:
     fields = rest.split()
     if not (found and opened and len(fields) > 12):
         raise ValueError(f"not a line of /proc/PID/stat: '{text[:60].strip()}'")
-    return ProcessStat(int(pid), name, fields[0], int(fields[1]), (int(fields[11]) + int(fields[12])) * TICK_NS)
+    cpu_ns = (int(fields[11]) + int(fields[12])) * TICK_NS
+    return ProcessStat(int(pid), name, fields[0], int(fields[1]), cpu_ns, bool(int(fields[6]) & _KERNEL_THREAD))
 
 
 def read_stat(pid: int | str, root: Path = ROOT) -> ProcessStat | None:

@@ -6,8 +6,9 @@ Source: /sys/kernel/tracing/events/SUBSYSTEM/EVENT/format (Documentation/trace/e
 from __future__ import annotations
 
 import re
+import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _FIELD = re.compile(
@@ -29,14 +30,27 @@ class Field:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
 class Format:
-    """The event's own fields; the common ones, and arrays of numbers, are left out."""
+    """The event's own fields (``fields``, in order of offset); the common ones, and arrays of numbers, are left out."""
 
-    fields: tuple[Field, ...]
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.fields = tuple(sorted(fields, key=lambda field: field.offset))
+        self._whole = _layout(self.fields)
+        self._numbers = tuple((i, field.name) for i, field in enumerate(self.fields) if field.kind == "number")
+        self._texts = tuple((i, field) for i, field in enumerate(self.fields) if field.kind != "number")
 
     def values(self, raw: bytes) -> tuple[Mapping[str, int], Mapping[str, str]]:
         """Numbers and texts of one raw record. What lies outside *raw* is left out."""
+        if self._whole is None or len(raw) < self._whole.size:
+            return self._one_by_one(raw)
+        # thousands a second in a storm of stalls: in one go
+        found = self._whole.unpack_from(raw)
+        numbers = {name: found[i] for i, name in self._numbers}
+        if not self._texts:
+            return numbers, {}
+        return numbers, {field.name: _text_of(field, found[i], raw) for i, field in self._texts}
+
+    def _one_by_one(self, raw: bytes) -> tuple[Mapping[str, int], Mapping[str, str]]:
         numbers: dict[str, int] = {}
         texts: dict[str, str] = {}
         for field in self.fields:
@@ -45,13 +59,33 @@ class Format:
                 continue
             if field.kind == "number":
                 numbers[field.name] = int.from_bytes(data, sys.byteorder, signed=field.signed)
-            elif field.kind == "text":
-                texts[field.name] = _text(data)
             else:
-                word = int.from_bytes(data, sys.byteorder)
-                begin = (word & 0xFFFF) + (field.offset + field.size if field.kind == "relative" else 0)
-                texts[field.name] = _text(raw[begin : begin + (word >> 16)])
+                texts[field.name] = _text_of(field, data, raw)
         return numbers, texts
+
+
+_CODES = {1: "b", 2: "h", 4: "i", 8: "q"}
+
+
+def _layout(fields: tuple[Field, ...]) -> struct.Struct | None:
+    """All fields at once; None where they overlap."""
+    layout, at = "=", 0
+    for field in fields:
+        if field.offset < at:
+            return None
+        code = f"{field.size}s" if field.kind != "number" else _CODES[field.size]
+        layout += f"{field.offset - at}x{code if field.signed or field.kind != 'number' else code.upper()}"
+        at = field.offset + field.size
+    return struct.Struct(layout)
+
+
+def _text_of(field: Field, data: bytes, raw: bytes) -> str:
+    """``data``: the field's own bytes, which may only say where in *raw* the text is."""
+    if field.kind == "text":
+        return _text(data)
+    word = int.from_bytes(data, sys.byteorder)
+    begin = (word & 0xFFFF) + (field.offset + field.size if field.kind == "relative" else 0)
+    return _text(raw[begin : begin + (word >> 16)])
 
 
 def _text(data: bytes) -> str:
@@ -69,7 +103,7 @@ def parse_format(text: str) -> Format:
         kind = _kind(declaration["type"], declaration["array"], size)
         if kind:
             fields.append(Field(declaration["name"], offset, size, match["signed"] == "1", kind))
-    return Format(tuple(fields))
+    return Format(fields)
 
 
 def _kind(ctype: str, array: str | None, size: int) -> str:

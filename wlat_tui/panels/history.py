@@ -7,7 +7,7 @@ from typing import ClassVar
 from wlat_tui.frame import Span
 from wlat_tui.model.series import aligned
 from wlat_tui.model.session import Session
-from wlat_tui.panels.panel import Panel
+from wlat_tui.panels.panel import HALF_AS_OFTEN_NS, Panel
 from wlat_tui.renderables.causes import Marked
 from wlat_tui.renderables.history import HistoryView, canvas_cells, history
 from wlat_tui.renderables.latency_strip import short_span
@@ -23,6 +23,7 @@ class HistoryPanel(Panel):
     """The combined chart."""
 
     title: ClassVar[str] = "Latency and headroom over time"
+    rest_ns: ClassVar[int] = HALF_AS_OFTEN_NS
     key: ClassVar[str] = "4"
     help: ClassVar[str] = (
         "Above: worst latency. Below: how far each node's free memory is above its low watermark; under 0 the kernel reclaims. "
@@ -86,12 +87,12 @@ class HistoryPanel(Panel):
     def _step_ns(self) -> int:
         """From one drawing to the next: nothing moves before a column is over."""
         span_ns = SPANS_S[self._zoom] * 10**9
-        column_ns = span_ns // canvas_cells(max(20, self.size.width))
+        column_ns = span_ns // canvas_cells(max(20, self.outer_size.width))
         return max(_DRAW_NS, column_ns, min(2 * _DRAW_NS, span_ns // _DRAWS_PER_SPAN))
 
     def _cut(self, session: Session) -> None:
         """Reduce the series to one minimum and maximum per column, as of the last moment that was taken."""
-        count = canvas_cells(max(20, self.size.width))
+        count = canvas_cells(max(20, self.outer_size.width))
         begin_ns, end_ns = aligned(self._at_ns, SPANS_S[self._zoom] * 10**9, count)
         host = session.host
         self._marked.take(session.explained)

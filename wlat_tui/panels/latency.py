@@ -62,7 +62,7 @@ class LatencyPanel(Panel):
         if session is not self._session:
             self._figures_at_ns = None  # somebody jumped
         self._session, self._at_ns = session, session.now_ns
-        self._cut(session, self._bar_cells(self.size.width))
+        self._cut(session, self._bar_cells(self.outer_size.width))
         ever = session.worst_ever(Span.RESPONSE)
         self._axis = self._axis.grown_for(max(0 if ever is None else ever.response_ns, self._inflight_ns or 0))
         # percentiles change slowly and merging histograms costs more than drawing: after the first ones, once a second
@@ -79,7 +79,7 @@ class LatencyPanel(Panel):
     def recut(self) -> None:
         """Draw again after ``span`` was set, also in a paused view (as of the moment it shows)."""
         if self._session is not None:
-            self._cut(self._session, self._bar_cells(self.size.width))
+            self._cut(self._session, self._bar_cells(self.outer_size.width))
             self.redraw()
 
     def _cut(self, session: Session, count: int) -> None:
@@ -113,7 +113,7 @@ class LatencyPanel(Panel):
             merged([*head, (stalls, stalls_role), *short, (" late", "label")]),
             merged([*head, (stalls, stalls_role), (" stalls, ", "label"), (late, late_role), (" late", "label")]),
         ]
-        return first_fitting(wordings, self.size.width - len(self.title) - 9, self.glyphs.ellipsis)
+        return first_fitting(wordings, self.outer_size.width - len(self.title) - 9, self.glyphs.ellipsis)
 
     def body(self, width: int, height: int) -> list[Line]:
         if self._figures is None or self._session is None:

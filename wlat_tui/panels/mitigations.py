@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from wlat_tui.mitigations import Mitigation, Unavailable
 from wlat_tui.model.changes import Change
 from wlat_tui.model.session import Session
+from wlat_tui.panels.panel import HALF_AS_OFTEN_NS
 from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.renderables.line import Line, Role, Span, fit, merged
 
@@ -21,6 +22,7 @@ class MitigationsPanel(RowsPanel):
     """A row per mitigation; Enter opens its dialog. Nothing is changed from here."""
 
     title: ClassVar[str] = "Mitigations"
+    rest_ns: ClassVar[int] = HALF_AS_OFTEN_NS
     key: ClassVar[str] = "3"
     help: ClassVar[str] = (
         "Settings that make stalls rarer, or worse. Enter explains one and shows exactly what it would write; only then "
@@ -73,7 +75,7 @@ class MitigationsPanel(RowsPanel):
 
     def remark(self) -> Line:
         if (shared := self._shared) is not None:
-            room = self.size.width - len(self.title) - 10
+            room = self.outer_size.width - len(self.title) - 10
             return merged([*fit(((shared, "warn"),), min(room, cell_len(shared)), self.glyphs.ellipsis)])
         changed = sum(original is not None and original != current for current, original, _ in self._states)
         if changed:

@@ -59,7 +59,9 @@ class NodesPanel(RowsPanel):
             return ((f"{count} {self.glyphs.separator} ", "label"), (f"{low} below low", "warn"))
         ages = [n.zones_age_ns for n in self._states if n.zones_age_ns is not None]
         age = (
-            f" {self.glyphs.separator} watermarks read {min(ages) / 1e9:.0f}s ago (z)" if ages and self.size.width > 70 else ""
+            f" {self.glyphs.separator} watermarks read {min(ages) / 1e9:.0f}s ago (z)"
+            if ages and self.outer_size.width > 70
+            else ""
         )
         return ((count + age, "label"),)
 

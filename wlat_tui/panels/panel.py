@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
 
 
+HALF_AS_OFTEN_NS = 350_000_000
+"""For `Panel.rest_ns`: every second picture at the default pace."""
+
+
 class Panel(Widget, can_focus=True):
     """One panel of the live screen.
 
@@ -33,6 +37,9 @@ class Panel(Widget, can_focus=True):
     title: ClassVar[str]
     key: ClassVar[str]
     help: ClassVar[str]
+
+    rest_ns: ClassVar[int] = 0
+    """Least time from one picture to the next while frames come; what the user does shows at once."""
 
     glyphs: Glyphs = UNICODE
     low_bandwidth = False
@@ -60,12 +67,20 @@ class Panel(Widget, can_focus=True):
         self._styles: dict[Role, Style] = {}
         """What each role looks like on this panel's background; empty: not known yet, or not any more."""
         self.ready = False
+        self._shown: tuple[Session, int] | None = None
+        """Which session, as of when."""
 
     def show(self, session: Session) -> None:
         """Take the session's present state and draw it."""
+        self._shown = session, session.now_ns
         self.take(session)
         self.ready = True
         self.redraw()
+
+    def follow(self, session: Session) -> None:
+        """The same, unless the last picture is too new for another one."""
+        if self._shown is None or self._shown[0] is not session or session.now_ns - self._shown[1] >= self.rest_ns:
+            self.show(session)
 
     def take(self, session: Session) -> None:
         """Keep what `body` needs."""
@@ -81,7 +96,7 @@ class Panel(Widget, can_focus=True):
 
     def redraw(self) -> None:
         """Draw again and refresh the rows that differ."""
-        width, height = self.size
+        width, height = self.outer_size  # `size` is the same without a border, and takes a walk over the layout
         if not width or not height or not self.ready:
             return
         bodies = [self._heading(width), *self.body(width, height - 1)][:height]
@@ -108,7 +123,7 @@ class Panel(Widget, can_focus=True):
         if filters != self._filters:
             self._filters, self._styles, self._strips = filters, {}, {}
         strips = [self._strips.get(y) or self._render_kept(y) for y in crop.line_range]
-        if crop.column_span != (0, self.size.width):
+        if crop.column_span != (0, self.outer_size.width):
             return [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
@@ -129,7 +144,7 @@ class Panel(Widget, can_focus=True):
             styles = {role: base + style for role, style in role_styles(self.app).items()} | {"": base}
             self._styles = {role: self._filtered(style) for role, style in styles.items()}
         if y >= len(self._lines):
-            return Strip.blank(self.size.width, self._styles[""])
+            return Strip.blank(self.outer_size.width, self._styles[""])
         base = self._styles[""]
         return Strip([Segment(text, self._styles.get(role, base)) for text, role in self._lines[y]], self._cells)
 

@@ -111,6 +111,6 @@ class RowsPanel(Panel):
 
     def on_click(self, event: events.Click) -> None:
         if (row := event.y - 1 - self._header_rows) >= 0:
-            column = min(self.columns - 1, event.x // self.item_cells(self.size.width))
+            column = min(self.columns - 1, event.x // self.item_cells(self.outer_size.width))
             self.cursor = (self._top + row) * self.columns + column
             self.action_activate()

@@ -12,6 +12,7 @@ from wlat_tui.frame import Write
 from wlat_tui.model.blame import Blame
 from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import Explained, TopCause
+from wlat_tui.panels.panel import HALF_AS_OFTEN_NS
 from wlat_tui.panels.rows import RowsPanel
 from wlat_tui.renderables.causes import FAMILY_MARKS
 from wlat_tui.renderables.line import Line, Span, first_fitting, fit, merged, width_of
@@ -28,6 +29,7 @@ class StallsPanel(RowsPanel):
     """A row per stall; Enter opens it."""
 
     title: ClassVar[str] = "Stalls"
+    rest_ns: ClassVar[int] = HALF_AS_OFTEN_NS
     key: ClassVar[str] = "5"
     help: ClassVar[str] = (
         "Every write over the threshold, newest first, named after the cause that took most of it. class wake: write() itself "

@@ -13,7 +13,7 @@ from wlat_tui.kernel.cpulist import format_cpulist
 from wlat_tui.mitigations.refusals import Refusal, refusals
 from wlat_tui.model.percentiles import span_ns
 from wlat_tui.model.session import Session
-from wlat_tui.panels.panel import Panel
+from wlat_tui.panels.panel import HALF_AS_OFTEN_NS, Panel
 from wlat_tui.renderables.line import Line, Role, Span, first_fitting, fit, merged, width_of
 from wlat_tui.units import format_bytes, format_ns
 
@@ -25,6 +25,7 @@ class StatusPanel(Panel, can_focus=False):
     """Three rows: the host and target, the writer, and what needs attention."""
 
     title: ClassVar[str] = "Status"
+    rest_ns: ClassVar[int] = HALF_AS_OFTEN_NS
     key: ClassVar[str] = ""
     help: ClassVar[str] = "Host and target; the writer's CPU, node and rate; losses and the monitor's own cost; trouble in red."
 

@@ -133,9 +133,10 @@ class StallTraces:
     async def _work(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            if unknown := await loop.run_in_executor(self._thread, self._unknown, interpreter, raws):
+            done, unknown = await loop.run_in_executor(self._thread, self._read, interpreter, raws)
+            if unknown:
                 self._told.names.update(zip(unknown, await self._keeper.functions(unknown), strict=False))
-            done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws)
+                done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws)
             # the longest one is shown function by function, where that is switched on
             worst = max(range(len(done)), key=lambda at: done[at].to_ns - done[at].from_ns)
             if listing := await self._keeper.listing(done[worst].from_ns, done[worst].to_ns):
@@ -144,12 +145,14 @@ class StallTraces:
         except ValueError as error:
             self._notices.append(f"evidence of a stall cannot be read: {error}")
 
-    def _unknown(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> list[int]:
-        """On the thread: what has to be asked of somebody who may see addresses."""
+    def _read(self, interpreter: Interpreter, raws: tuple[RawTrace, ...]) -> tuple[list[StallTrace], list[int]]:
+        """On the thread: the traces; or the addresses that somebody has to be asked for who may see them."""
         self._read_symbols()
-        if self._symbols is not None:
-            return []
-        return sorted({address for raw in raws for address in interpreter.addresses(raw)} - self._told.names.keys())
+        if self._symbols is None:
+            addresses = {address for raw in raws for address in interpreter.addresses(raw)}
+            if unknown := sorted(addresses - self._told.names.keys()):
+                return [], unknown
+        return self._interpret(interpreter, raws), []
 
     def _read_symbols(self) -> None:
         """On the thread, once."""

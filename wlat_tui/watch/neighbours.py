@@ -13,6 +13,7 @@ from wlat_tui.kernel import ROOT
 from wlat_tui.kernel.files import read_line, read_text
 from wlat_tui.kernel.hooks import read_kprobes
 from wlat_tui.kernel.mountinfo import parse_mountinfo
+from wlat_tui.kernel.process import read_stat
 from wlat_tui.watch.names import Names
 from wlat_tui.watch.native import bpf_programs
 
@@ -47,6 +48,8 @@ class Dirtiers:
         self._proc = str(root / "proc")
         self._seen: dict[int, _Writer] = {}
         self._queue: list[int] = []
+        self._kernel: set[int] = set()
+        """Threads of the kernel: they have no files, and are most of the processes of an idle host."""
         self._busiest: list[int] = []
 
     def arm(self) -> Watch:
@@ -65,6 +68,9 @@ class Dirtiers:
             self._queue = sorted((int(n) for n in os.listdir(self._root / "proc") if n.isdecimal()), reverse=True)
             alive = set(self._queue)
             self._seen = {pid: seen for pid, seen in self._seen.items() if pid in alive}
+            # a number that is given again belongs to somebody whose birth was seen
+            self._kernel = {pid for pid in self._kernel if pid in alive and self._names.life(pid) is None}
+            self._queue = [pid for pid in self._queue if pid not in self._kernel]
         slice_ = [self._queue.pop() for _ in range(min(len(self._queue), PROCESSES_PER_ROUND))]
         found: list[tuple[int, int, int]] = []
         for pid in dict.fromkeys(self._busiest + slice_):
@@ -89,6 +95,9 @@ class Dirtiers:
             return None
         count = int(written[1])
         before = self._seen.get(pid)
+        if before is None and (stat := read_stat(pid, self._root)) is not None and stat.kernel_thread:
+            self._kernel.add(pid)
+            return None
         if before is not None and count == before.bytes:
             before.at_ns = now_ns
             return None
