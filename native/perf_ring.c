@@ -13,6 +13,8 @@
 enum {
 	SMALLEST_BYTES = 64 * 1024,
 	MARGIN_BYTES = 16 * 1024, /* records under way, reserved but not in data_head yet: ours are below 1 KiB, and nest 4 deep */
+	RAW_AT = 44,              /* in a sample without a call chain: IDENTIFIER, TID, TIME, CPU, then the size of the raw data */
+	LONG_PARTS = 64,          /* a time on the CPU is long that is more than this part of the span */
 };
 
 int wl_perf_ring_map(struct wl_perf_ring *ring, int fd, size_t bytes)
@@ -73,20 +75,6 @@ static uint64_t believable(const struct wl_perf_ring *ring, uint64_t head)
 	return moved + MARGIN_BYTES > ring->bytes ? 0 : ring->bytes - MARGIN_BYTES - moved;
 }
 
-/* Take back records at the old end that were overwritten while they were copied. */
-static void trim(struct wl_perf_span *span, const unsigned char *to, uint64_t skipped, uint64_t limit)
-{
-	size_t kept = 0;
-	while (kept < span->bytes) {
-		struct perf_event_header header;
-		memcpy(&header, to + kept, sizeof header);
-		if (header.size == 0 || skipped + kept + header.size > limit)
-			break;
-		kept += header.size;
-	}
-	span->bytes = kept;
-}
-
 static uint64_t record_ns(const unsigned char *record)
 {
 	struct perf_event_header header;
@@ -114,41 +102,100 @@ static void conclude(struct wl_perf_span *span, const unsigned char *to, bool co
 	}
 }
 
-void wl_perf_ring_copy(const struct wl_perf_ring *ring, struct wl_perf_span *span, unsigned char *to, size_t size)
+/* A place in the ring, on the way from the newest record to the oldest. */
+struct place {
+	uint64_t head, at;
+	struct perf_event_header header;
+	uint64_t ns;
+};
+
+static bool still_there(const struct wl_perf_ring *ring, uint64_t head, uint64_t end)
 {
-	uint64_t head = head_of(ring), at = head, skipped = 0, limit = believable(ring, head);
-	uint64_t proof = 0; /* end of the older record that shows that nothing is missing */
-	bool complete = false;
-	span->bytes = 0;
-	span->lost = 0;
-	for (;;) {
-		struct perf_event_header header;
-		uint64_t ns;
-		if (at - head >= limit || !look_at(ring, at, &header, &ns)) {
-			complete = 0 - head <= ring->bytes && at == 0; /* the very first record */
-			break;
-		}
-		if (ns < span->from_ns) {
-			complete = true;
-			proof = at - head + header.size;
-			break;
-		}
-		if (ns > span->to_ns && span->bytes == 0) {
-			skipped += header.size;
-		} else {
-			if (span->bytes + header.size > size)
-				break;
-			fetch(ring, at, to + span->bytes, header.size);
-			span->bytes += header.size;
-		}
-		at += header.size;
-	}
 #ifndef __SANITIZE_THREAD__ /* which does not know fences; the other side is the kernel anyway */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* all of the copy, then where the head is now */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* what was read of the record, then where the head is now */
 #endif
-	limit = believable(ring, head);
-	if (at - head > limit || proof > limit)
+	return end - head <= believable(ring, head);
+}
+
+/* Whether there is a record, whole and not overwritten yet. */
+static bool arrive(const struct wl_perf_ring *ring, struct place *p)
+{
+	return p->at - p->head < believable(ring, p->head) && look_at(ring, p->at, &p->header, &p->ns) &&
+	       still_there(ring, p->head, p->at + p->header.size);
+}
+
+static bool fits(const struct wl_perf_ring *ring, const struct wl_perf_span *span, size_t size)
+{
+	struct place p = {.head = head_of(ring)};
+	uint64_t bytes = 0;
+	for (p.at = p.head; arrive(ring, &p) && p.ns >= span->from_ns && bytes <= size; p.at += p.header.size)
+		bytes += p.ns <= span->to_ns ? p.header.size : 0u;
+	return bytes <= size;
+}
+
+static bool is_switch(const struct wl_perf_ring *ring, const struct wl_perf_sparing *sparing, const struct place *p)
+{
+	uint64_t id;
+	if (p->header.type != PERF_RECORD_SAMPLE || p->header.size < RAW_AT + sparing->next_tid_at + sizeof(uint32_t))
+		return false;
+	fetch(ring, p->at + sizeof p->header, &id, sizeof id);
+	return id == sparing->id;
+}
+
+static bool is_of_others(const struct wl_perf_ring *ring, const struct wl_perf_sparing *sparing, const struct place *p)
+{
+	uint32_t going, coming;
+	fetch(ring, p->at + WL_SAMPLE_TIME_AT - sizeof going, &going, sizeof going);
+	fetch(ring, p->at + RAW_AT + sparing->next_tid_at, &coming, sizeof coming);
+	return going != sparing->tid && coming != sparing->tid;
+}
+
+/* false: it does not fit, or is overwritten by now. */
+static bool take(const struct wl_perf_ring *ring, struct wl_perf_span *span, const struct place *p, unsigned char *to, size_t size)
+{
+	if (span->bytes + p->header.size > size)
+		return false;
+	fetch(ring, p->at, to + span->bytes, p->header.size);
+	if (!still_there(ring, p->head, p->at + p->header.size))
+		return false;
+	span->bytes += p->header.size;
+	return true;
+}
+
+void wl_perf_ring_copy(const struct wl_perf_ring *ring, const struct wl_perf_sparing *sparing, struct wl_perf_span *span, unsigned char *to,
+		       size_t size)
+{
+	bool spare = sparing && sparing->id && !fits(ring, span, size), complete = false;
+	uint64_t is_long_ns = (span->to_ns - span->from_ns) / LONG_PARTS, newer_ns = UINT64_MAX;
+	struct place p = {.head = head_of(ring)}, held = {0}; /* held: a switch of others, kept if the times before or after it are long */
+	span->bytes = span->lost = span->omitted = 0;
+	for (p.at = p.head;; p.at += p.header.size) {
+		if (!arrive(ring, &p)) {
+			complete = 0 - p.head <= ring->bytes && p.at == 0; /* behind the very first record */
+			break;
+		}
+		if (p.ns < span->from_ns) {
+			complete = true; /* an older record shows that nothing is missing */
+			break;
+		}
+		if (p.ns > span->to_ns && span->bytes == 0)
+			continue;
+		bool switches = spare && is_switch(ring, sparing, &p);
+		if (held.head && switches && newer_ns - held.ns < is_long_ns && held.ns - p.ns < is_long_ns)
+			span->omitted++;
+		else if (held.head && !take(ring, span, &held, to, size))
+			break;
+		if (held.head)
+			newer_ns = held.ns;
+		held.head = 0;
+		if (switches && is_of_others(ring, sparing, &p))
+			held = p;
+		else if (!take(ring, span, &p, to, size))
+			break;
+		else
+			newer_ns = switches ? p.ns : UINT64_MAX; /* who had the CPU at a record of ours is kept */
+	}
+	if (held.head && !take(ring, span, &held, to, size))
 		complete = false;
-	trim(span, to, skipped, limit);
 	conclude(span, to, complete);
 }

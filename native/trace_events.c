@@ -106,6 +106,15 @@ const char *wl_trace_event_format(uint32_t event)
 	return known.formats[event] ? known.formats[event] : "";
 }
 
+int wl_trace_field_at(uint32_t event, const char *name)
+{
+	char start[64];
+	int at;
+	snprintf(start, sizeof start, " %s;\toffset:", name);
+	const char *field = strstr(wl_trace_event_format(event), start);
+	return field && sscanf(field + strlen(start), "%d", &at) == 1 && at >= 0 ? at : -ENODATA;
+}
+
 bool wl_trace_prepared(void)
 {
 	return known.read;

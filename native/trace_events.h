@@ -25,7 +25,7 @@ struct wl_trace_event {
 	bool chain;
 };
 
-enum { WL_SWITCHED_OUT }; /* the place of the writer's own sched_switch in the table */
+enum { WL_SWITCHED_OUT, WL_SWITCHES }; /* places in the table: the writer's own sched_switch, that of all */
 
 extern const struct wl_trace_event wl_trace_events[];
 extern const uint32_t wl_trace_event_count;
@@ -35,5 +35,8 @@ bool wl_trace_prepared(void);
 /* The tracepoint's number and format, read once. The number is negative (-errno) where this kernel or user has none. */
 int32_t wl_trace_event_id(uint32_t event);
 const char *wl_trace_event_format(uint32_t event);
+
+/* Where a field begins in the event's raw data; -ENODATA: not known. */
+int wl_trace_field_at(uint32_t event, const char *name);
 
 #endif

@@ -328,6 +328,14 @@ static size_t room_on(const struct wl_tracer *t, bool own, size_t room)
 	return own && t->n_targets > 1 ? room - room / 4 : room;
 }
 
+/* Switches of others may be left out: with many of them the beginning of a long stall would have no room. */
+static struct wl_perf_sparing sparing(const struct wl_tracer *t, const struct wl_trace_target *target)
+{
+	int at = wl_trace_field_at(WL_SWITCHES, "next_pid");
+	bool known = t->raw && at >= 0 && target->fds[WL_SWITCHES] >= 0;
+	return (struct wl_perf_sparing){.id = known ? target->ids[WL_SWITCHES] : 0, .tid = (uint32_t)t->tid, .next_tid_at = known ? (uint32_t)at : 0};
+}
+
 size_t wl_tracer_copy(struct wl_tracer *t, const struct wl_write *stall, uint64_t interval_ns, unsigned char *to, size_t room)
 {
 	uint64_t before = interval_ns < BEFORE_NS ? BEFORE_NS : interval_ns > MOST_BEFORE_NS ? MOST_BEFORE_NS : interval_ns;
@@ -345,11 +353,13 @@ size_t wl_tracer_copy(struct wl_tracer *t, const struct wl_write *stall, uint64_
 		bool own = target->cpu == (int)stall->cpu;
 		if (own != (turn < t->n_targets) || target->leader < 0 || !target->on || target->since_ns > stall->end_ns)
 			continue;
-		wl_perf_ring_copy(&target->ring, &span, to + bytes, room_on(t, own, room - bytes));
+		struct wl_perf_sparing spare = sparing(t, target);
+		wl_perf_ring_copy(&target->ring, &spare, &span, to + bytes, room_on(t, own, room - bytes));
 		name_events(target, to + bytes, span.bytes);
 		bytes += span.bytes;
 		any = true;
 		trace.lost += (uint32_t)span.lost;
+		trace.omitted += (uint32_t)span.omitted;
 		uint64_t oldest = span.oldest_ns > target->since_ns ? span.oldest_ns : target->since_ns;
 		if (oldest > trace.from_ns)
 			trace.from_ns = oldest;

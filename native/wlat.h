@@ -109,7 +109,9 @@ struct wl_trace {
 	uint64_t planned_ns;    /* the stall's; it may be listed a tick later */
 	uint64_t from_ns, to_ns; /* every record of this span was kept; from_ns is late when the ring had been overwritten already */
 	uint32_t lost;          /* records lost in it */
+	uint32_t omitted;       /* switches of others left out for want of room */
 	uint32_t bytes;
+	uint32_t reserved;
 };
 
 /* One thing looked for. */

@@ -58,6 +58,8 @@ class StallTrace:
     """Records lost in this span."""
     listing: str = ""
     """function_graph output of this write, when the listing was switched on; else empty."""
+    omitted: int = 0
+    """Switches between other threads that were left out, because not all records had room: short turns on a CPU."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class RawTrace:
     to_ns: int
     lost: int
     records: bytes
+    omitted: int = 0
+    """Switches of other threads that were left out for want of room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ def _traces(message: bytes, at: int, count: int) -> tuple[tuple[RawTrace, ...], 
         end = at + _TRACE_BYTES + head.bytes
         if end > len(message):
             raise ValueError("the engine's report is shorter than a trace it holds")
-        found.append(RawTrace(head.planned_ns, head.from_ns, head.to_ns, head.lost, message[at + _TRACE_BYTES : end]))
+        records = message[at + _TRACE_BYTES : end]
+        found.append(RawTrace(head.planned_ns, head.from_ns, head.to_ns, head.lost, records, head.omitted))
         at = end
     return tuple(found), at
 

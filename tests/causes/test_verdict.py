@@ -23,7 +23,7 @@ from tests.causes.makers import (
     waking,
 )
 from wlat_tui.causes import Circumstances, Confidence, Verdict, blind_causes, cause_named, explain
-from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceLevel
+from wlat_tui.evidence import Disturbance, StallTrace, Thread, TraceEvent, TraceLevel
 from wlat_tui.frame import Settings, Write, WriteClass
 
 
@@ -374,3 +374,23 @@ def test_what_need_not_be_a_fetch_from_the_hypervisor_stays_unexplained(
     stall: Write, trace: StallTrace | None, circumstances: Circumstances
 ) -> None:
     assert {phase.cause for phase in checked(explain(stall, trace, circumstances)).phases} == {"unexplained"}
+
+
+def test_between_switches_that_were_left_out_nobody_is_known_to_have_had_the_cpu() -> None:
+    def turn(at_us: float, going: int, coming: int) -> TraceEvent:
+        return event(at_us, "sched_switch", prev_pid=going, prev_state=0, next_pid=coming)
+
+    events = (
+        out(100, "", state=0, by=7, comm="seven"),
+        turn(300, 8, 9),
+        turn(400, 10, 11),
+        turn(1000, 12, 13),
+        back(1_100, by=13),
+    )
+    kept = explain(a_stall(2 * MS), a_trace(*events), known())
+    sparse = explain(a_stall(2 * MS), replace(a_trace(*events), omitted=40), known())
+    assert kept.main.by is not None
+    assert kept.main.by.pid == 12
+    assert sparse.main.by is not None
+    assert sparse.main.by.pid == 13
+    assert (kept.omitted, sparse.omitted) == (0, 40)

@@ -13,9 +13,11 @@ static unsigned char *mapping, copied[BYTES];
 static struct wl_perf_ring ring;
 static uint64_t head; /* as the kernel counts: down from 0 */
 
+static unsigned char record[256];
+
 static void put(uint32_t type, uint16_t size, uint64_t ns)
 {
-	unsigned char record[256] = {0}, *data = mapping + sysconf(_SC_PAGESIZE);
+	unsigned char *data = mapping + sysconf(_SC_PAGESIZE);
 	struct perf_event_header header = {.type = type, .size = size};
 	memcpy(record, &header, sizeof header);
 	memcpy(record + (type == PERF_RECORD_SAMPLE ? WL_SAMPLE_TIME_AT : size - WL_SAMPLE_ID_BYTES + 8), &ns, sizeof ns);
@@ -25,12 +27,30 @@ static void put(uint32_t type, uint16_t size, uint64_t ns)
 	for (int i = 0; i < size; i++)
 		data[(head + (uint64_t)i) % BYTES] = record[i];
 	((struct perf_event_mmap_page *)(void *)mapping)->data_head = head;
+	memset(record, 0, sizeof record);
+}
+
+enum { SWITCHES = 5, OURS = 7777, NEXT_AT = 4, SWITCH = 56 };
+static const struct wl_perf_sparing sparing = {.id = SWITCHES, .tid = OURS, .next_tid_at = NEXT_AT};
+
+static void put_switch(uint32_t going, uint32_t coming, uint64_t ns)
+{
+	memcpy(record + 8, &(uint64_t){SWITCHES}, sizeof(uint64_t));
+	memcpy(record + 20, &going, sizeof going);
+	memcpy(record + 44 + NEXT_AT, &coming, sizeof coming);
+	put(PERF_RECORD_SAMPLE, SWITCH, ns);
+}
+
+static void start_again(void)
+{
+	head = 0;
+	((struct perf_event_mmap_page *)(void *)mapping)->data_head = 0;
 }
 
 static struct wl_perf_span copy(uint64_t from_ns, uint64_t to_ns, size_t room)
 {
 	struct wl_perf_span span = {.from_ns = from_ns, .to_ns = to_ns};
-	wl_perf_ring_copy(&ring, &span, copied, room);
+	wl_perf_ring_copy(&ring, &sparing, &span, copied, room);
 	return span;
 }
 
@@ -95,6 +115,58 @@ static void test_what_was_overwritten_is_left_out(void)
 	CHECK_EQUAL(span.oldest_ns, 14900);
 }
 
+static void test_switches_of_others_give_way_where_not_all_fits(void)
+{
+	enum { OTHERS = 600, STEP = 10, LONG_AT = 300, LONG = 1000 };
+	uint64_t ns = 100;
+	start_again();
+	put_switch(OURS, 1, ns);
+	for (uint32_t i = 1; i <= OTHERS; i++)
+		put_switch(i, i + 1, ns += i == LONG_AT ? LONG : STEP);
+	put(PERF_RECORD_SAMPLE, RECORD, ns += STEP); /* something about ours: who had the CPU then is kept too */
+	put_switch(OTHERS + 1, OURS, ns += STEP);
+	struct wl_perf_span span = copy(50, ns + 1, sizeof copied);
+	CHECK_EQUAL(span.omitted, 0);
+	CHECK_EQUAL(span.bytes, (OTHERS + 2) * SWITCH + RECORD);
+	span = copy(50, ns + 1, 10 * SWITCH);
+	CHECK_EQUAL(span.oldest_ns, 50);
+	CHECK_EQUAL(span.omitted, OTHERS - 3);
+	CHECK_EQUAL(span.bytes, 5 * SWITCH + RECORD);
+	const uint64_t kept[] = {ns, ns - STEP, ns - 2 * STEP, 100 + (LONG_AT - 1) * STEP + LONG, 100 + (LONG_AT - 1) * STEP, 100};
+	size_t at = 0;
+	for (int i = 0; i < 6; at += i == 1 ? RECORD : SWITCH, i++)
+		CHECK_EQUAL(time_of(at), kept[i]);
+	span = copy(50, ns + 1, 3 * SWITCH); /* not even what matters fits */
+	CHECK_EQUAL(span.bytes, SWITCH + RECORD);
+	CHECK_EQUAL(span.oldest_ns, ns - STEP);
+}
+
+static void test_whatever_the_room_nothing_of_ours_is_missing_since_the_oldest(void)
+{
+	for (unsigned round = 0; round < 300; round++) {
+		uint64_t ours[1000], ns = 1000;
+		size_t n = 0, room = (size_t)(rand() % 30000), found = 0;
+		start_again();
+		for (int i = 0; i < 1000; i++) {
+			ns += (uint64_t)(rand() % 8 ? rand() % 20 : rand() % 2000);
+			bool mine = rand() % 20 == 0;
+			if (mine)
+				ours[n++] = ns;
+			put_switch(mine ? OURS : 1, 2, ns);
+		}
+		struct wl_perf_span span = copy(1000, ns, room);
+		CHECK(span.bytes <= room && span.bytes / SWITCH + span.omitted <= 1000);
+		for (size_t at = 0; at < span.bytes; at += SWITCH) {
+			uint32_t going;
+			memcpy(&going, copied + at + 20, sizeof going);
+			found += going == OURS && time_of(at) >= span.oldest_ns;
+		}
+		for (size_t i = 0; i < n; i++)
+			found -= ours[i] >= span.oldest_ns;
+		CHECK(found == 0 || span.bytes == 0);
+	}
+}
+
 static void test_garbage_ends_the_reading(void)
 {
 	unsigned char *data = mapping + sysconf(_SC_PAGESIZE);
@@ -115,6 +187,8 @@ int main(void)
 	test_too_little_room_shows_in_the_oldest();
 	test_lost_records_are_counted();
 	test_what_was_overwritten_is_left_out();
+	test_switches_of_others_give_way_where_not_all_fits();
+	test_whatever_the_room_nothing_of_ours_is_missing_since_the_oldest();
 	test_garbage_ends_the_reading();
 	free(mapping);
 	return 0;

@@ -70,6 +70,8 @@ class Verdict:
     """What could be seen of this stall (NOTHING when its trace never came)."""
     lost: int = 0
     """Trace records lost while it happened."""
+    omitted: int = 0
+    """Switches between other threads that its record had no room for."""
 
     @property
     def span_ns(self) -> int:

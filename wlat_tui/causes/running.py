@@ -14,8 +14,12 @@ IDLE_PID = 0
 class Running:
     """Some kernels record no switch away from the idle task, so both sides of each switch are looked at."""
 
-    def __init__(self, events: Iterable[TraceEvent]) -> None:
-        """``events``: in time order; all but sched_switch with its fields are passed over."""
+    def __init__(self, events: Iterable[TraceEvent], *, gaps: bool = False) -> None:
+        """``events``: in time order; all but sched_switch with its fields are passed over.
+
+        With *gaps*, switches were left out: where two of them do not fit, nobody is known to have had the CPU between them.
+        """
+        self._gaps = gaps
         self._times: dict[int, list[int]] = defaultdict(list)
         self._switches: dict[int, list[TraceEvent]] = defaultdict(list)
         for event in events:
@@ -49,6 +53,8 @@ class Running:
             if left >= end_ns:
                 break
             if right <= left:
+                continue
+            if self._gaps and 0 < i < len(times) and switches[i - 1].numbers["next_pid"] != switches[i].numbers.get("prev_pid"):
                 continue
             # whoever left at the end was there, even where its coming was not recorded
             if i < len(times) and switches[i].numbers.get("prev_pid", -1) > IDLE_PID:

@@ -102,7 +102,7 @@ class Timeline:
         self._last_own_ns = trace.from_ns - 1
         self._certain_since_ns = trace.from_ns
         self._events = sorted(trace.events, key=lambda event: event.at_ns)
-        self._running = Running(self._events)
+        self._running = Running(self._events, gaps=trace.omitted > 0)
         self._taken = 0
         for event in self._events:
             self._taken += 1

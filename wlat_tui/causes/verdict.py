@@ -63,6 +63,7 @@ def explain(write: Write, trace: StallTrace | None, circumstances: Circumstances
         shares=shares,
         level=level,
         lost=0 if trace is None else trace.lost,
+        omitted=0 if trace is None else trace.omitted,
     )
 
 

@@ -47,6 +47,8 @@ def how_known(one: Explained) -> str:
     verdict = one.verdict
     sure = "traced on the writer" if verdict.confidence is Confidence.TRACED else "it coincided, which is no proof"
     lost = f"; {verdict.lost:,} records lost" if verdict.lost else ""
+    if verdict.omitted:
+        lost += f"; {verdict.omitted:,} short turns of others on its CPUs left out"
     if not one.cause.explains:
         sure = f"seen with {_LEVELS[verdict.level]}"
     return f"{sure}; {verdict.explained_pct:.0f} % of the time explained{lost}"

@@ -39,7 +39,7 @@ class Interpreter:
             self._event(record, symbols) for record in parse_records(raw.records, self._with_chain, raw=self._with_fields)
         ]
         events.sort(key=lambda event: event.at_ns)
-        return StallTrace(raw.planned_ns, raw.from_ns, raw.to_ns, tuple(events), raw.lost)
+        return StallTrace(raw.planned_ns, raw.from_ns, raw.to_ns, tuple(events), raw.lost, omitted=raw.omitted)
 
     def addresses(self, raw: RawTrace) -> Iterator[int]:
         """What has to be named. Raises ValueError as `trace` does."""
