@@ -3,6 +3,7 @@
 #include "tracefs.h"
 
 #include <errno.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,7 @@ const struct wl_trace_event wl_trace_events[] = {
 	{"kmem:mm_page_alloc_zone_locked", NULL, WL_OF_WRITER, WL_TIER_DEEP, false},
 	{"kmem:kmem_cache_alloc", NULL, WL_OF_WRITER, WL_TIER_DEEP, true},
 	{"power:cpu_idle", NULL, WL_OF_CPU, WL_TIER_DEEP, false},
+	{"software:cpu_clock", NULL, WL_OF_WRITER, WL_TIER_DEEP, true},
 };
 enum { COUNT = sizeof wl_trace_events / sizeof *wl_trace_events, FORMAT_BYTES = 16384 };
 const uint32_t wl_trace_event_count = COUNT;
@@ -81,6 +83,11 @@ static int32_t read_event(int tracefs, const char *name, char *text, char **ret_
 	return id > 0 ? id : -EINVAL;
 }
 
+bool wl_trace_samples(uint32_t event)
+{
+	return strncmp(wl_trace_events[event].name, "software:", strlen("software:")) == 0;
+}
+
 int wl_trace_prepare(void)
 {
 	char *text = malloc(FORMAT_BYTES);
@@ -88,7 +95,9 @@ int wl_trace_prepare(void)
 		return -ENOMEM;
 	int tracefs = wl_tracefs_open();
 	for (uint32_t i = 0; i < COUNT; i++)
-		known.ids[i] = tracefs < 0 ? tracefs : read_event(tracefs, wl_trace_events[i].name, text, &known.formats[i]);
+		known.ids[i] = wl_trace_samples(i) ? PERF_COUNT_SW_CPU_CLOCK
+			       : tracefs < 0	    ? tracefs
+						    : read_event(tracefs, wl_trace_events[i].name, text, &known.formats[i]);
 	known.read = true;
 	free(text);
 	if (tracefs >= 0)

@@ -32,6 +32,9 @@ extern const uint32_t wl_trace_event_count;
 
 bool wl_trace_prepared(void);
 
+/* Whether it is no tracepoint but a sample: where in the kernel the writer is, each time it has run for WL_SAMPLE_EVERY_NS. */
+bool wl_trace_samples(uint32_t event);
+
 /* The tracepoint's number and format, read once. The number is negative (-errno) where this kernel or user has none. */
 int32_t wl_trace_event_id(uint32_t event);
 const char *wl_trace_event_format(uint32_t event);

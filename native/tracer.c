@@ -83,6 +83,13 @@ static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint3
 	attr.config = (uint64_t)wl_trace_event_id(number);
 	attr.exclude_callchain_user = 1;
 	attr.sample_max_stack = STACK_FRAMES;
+	bool samples = wl_trace_samples(number);
+	pid_t tid = target->cpu < 0 || samples ? t->tid : -1;
+	if (samples) {
+		attr.type = PERF_TYPE_SOFTWARE;
+		attr.sample_period = WL_SAMPLE_EVERY_NS;
+		attr.exclude_user = 1;
+	}
 	bool other = stood_in_for(target, number);
 	if (other) {
 		attr.type = PERF_TYPE_SOFTWARE;
@@ -90,15 +97,15 @@ static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint3
 		t->raw = false;
 	}
 	attr.sample_type |= (event->chain ? PERF_SAMPLE_CALLCHAIN : 0) | (t->raw ? PERF_SAMPLE_RAW : 0);
-	int fd = (int)perf_event_open(&attr, target->cpu < 0 ? t->tid : -1, target->cpu);
+	int fd = (int)perf_event_open(&attr, tid, target->cpu);
 	if (fd < 0 && (errno == EPERM || errno == EACCES) && t->raw) {
 		attr.sample_type &= ~(uint64_t)PERF_SAMPLE_RAW;
-		if ((fd = (int)perf_event_open(&attr, target->cpu < 0 ? t->tid : -1, target->cpu)) >= 0)
+		if ((fd = (int)perf_event_open(&attr, tid, target->cpu)) >= 0)
 			t->raw = false;
 	}
 	if (fd < 0)
 		return -errno;
-	int error = other ? 0 : set_filter(t, fd, event, target->cpu);
+	int error = other || samples ? 0 : set_filter(t, fd, event, target->cpu);
 	if (error == 0 && (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, target->leader) < 0 || ioctl(fd, PERF_EVENT_IOC_ID, &target->ids[number]) < 0))
 		error = -errno;
 	if (error)

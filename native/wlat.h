@@ -44,6 +44,9 @@ enum wl_prewarm { WL_PREWARM_OFF, WL_PREWARM_FALLOCATE, WL_PREWARM_READ, WL_PREW
 enum wl_policy { WL_POLICY_DEFAULT, WL_POLICY_LOCAL, WL_POLICY_BIND, WL_POLICY_PREFER, WL_POLICY_INTERLEAVE };
 
 /* Whether the kernel is asked why a write stalled: not, by what costs next to nothing, by all that is known (trace_events.c). */
+/* How long the writer runs in the kernel between two looks at where it is, in WL_TRACE_DEEP. */
+enum { WL_SAMPLE_EVERY_NS = 200000 };
+
 enum wl_trace_mode { WL_TRACE_OFF, WL_TRACE_ON, WL_TRACE_DEEP };
 
 /* How much it tells: see TraceLevel in wlat_tui/evidence.py. */

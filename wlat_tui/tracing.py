@@ -42,8 +42,9 @@ def _probes(raw: RawTracer) -> tuple[Probe, ...]:
 def _missing(raw: RawTracer, privilege: str) -> tuple[str | None, str | None]:
     """Why there is less than everything (one sentence), and the one command that would show more."""
     help_ = "wlat --sudo" if privilege == "user" else None
-    unread = bool(raw.probes) and all(one.error for one in raw.probes)
-    unread_but_switches = all(one.error for one in raw.probes if one.name != "sched:sched_switch")
+    tracepoints = [one for one in raw.probes if not one.name.startswith("software:")]
+    unread = bool(tracepoints) and all(one.error for one in tracepoints)
+    unread_but_switches = all(one.error for one in tracepoints if one.name != "sched:sched_switch")
     if raw.level is TraceLevel.NOTHING:
         if raw.error == errno.ENOSYS:
             return "this kernel has no perf events", None

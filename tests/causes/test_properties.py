@@ -20,10 +20,15 @@ NAMES = sorted(
     | {
         "sched_switch", "sched_waking", "switch_out", "switch_out_preempted", "switch_in", "contention_begin", "contention_end",
         "mm_vmscan_throttled", "balance_dirty_pages", "folio_wait_writeback", "page_fault_user", "cpu_idle", "lost",
-        "new_event",
+        "cpu_clock", "new_event",
     }
 )  # fmt: skip
-CHAINS = [(), ("vfs_write",), *(tuple(frames.split()) for _, frames in (*SLEEPS.values(), *SPINS.values()))]
+CHAINS = [
+    (),
+    ("vfs_write",),
+    ("copy_folio_from_iter_atomic", "vfs_write"),
+    *(tuple(frames.split()) for _, frames in (*SLEEPS.values(), *SPINS.values())),
+]
 moments = st.integers(-2_000, 12_000)
 
 

@@ -394,3 +394,60 @@ def test_between_switches_that_were_left_out_nobody_is_known_to_have_had_the_cpu
     assert sparse.main.by is not None
     assert sparse.main.by.pid == 13
     assert (kept.omitted, sparse.omitted) == (0, 40)
+
+
+def sample(at_us: float, frames: str) -> TraceEvent:
+    """As the deep tier takes them, every 200 us on the CPU."""
+    return event(at_us, "cpu_clock", frames)
+
+
+def test_samples_say_where_time_on_the_cpu_went_and_what_came_after_the_last_stays_unexplained() -> None:
+    trace = a_trace(sample(150, "free_unref_folios shrink_folio_list try_charge_memcg"), sample(352, "ext4_da_map_blocks"))
+    verdict = explain(a_stall(500 * US), trace, known(settings=LOW))
+    assert phases_us(verdict) == [("memcg_max", 148), ("unexplained", 352)]
+    assert {phase.confidence for phase in verdict.phases} == {Confidence.COINCIDED}
+    assert [phase.evidence for phase in verdict.phases] == [
+        "sampled in free_unref_folios < shrink_folio_list",
+        "sampled in ext4_da_map_blocks < generic_perform_write",
+    ]
+
+
+def test_what_events_tell_is_not_overruled_by_samples() -> None:
+    spin = f"{SPIN} get_partial_node ___slab_alloc kmem_cache_alloc_noprof alloc_buffer_head"
+    trace = a_trace(
+        event(10, "contention_begin", spin, lock_addr=5),
+        sample(200, spin),
+        sample(400, spin),
+        event(450, "contention_end", lock_addr=5),
+    )
+    assert phases_us(explain(a_stall(498 * US), trace, known(settings=LOW))) == [
+        ("unexplained", 8),
+        ("list_lock", 440),
+        ("unexplained", 50),
+    ]
+
+
+def test_a_timer_that_was_served_late_in_a_function_that_fills_memory_shows_the_hypervisor_fetching_it() -> None:
+    interrupt = (
+        event(799, "local_timer_entry", vector=236),
+        sample(800, "copy_folio_from_iter_atomic"),
+        event(802, "local_timer_exit"),
+    )
+    verdict = explain(a_stall(800 * US), a_trace(*interrupt), known(settings=LOW))
+    assert phases_us(verdict)[0] == ("host_memory", 797)
+    assert verdict.confidence is Confidence.TRACED
+    assert (
+        verdict.main.evidence
+        == "stood still at the first touch of memory in copy_folio_from_iter_atomic: a timer was served 598 us late"
+    )
+    busy = explain(
+        a_stall(800 * US), a_trace(sample(800, "_raw_spin_unlock_irq loop_queue_rq")), known(settings=LOW, host=LENT)
+    )
+    assert busy.cause == "unexplained"
+    assert busy.main.evidence == "no interrupt was served for 598 us, then sampled in loop_queue_rq < generic_perform_write"
+
+
+def test_a_write_that_slept_did_more_than_touch_new_memory() -> None:
+    trace = a_trace(out(100, "io_schedule folio_wait_bit_common folio_wait_writeback"), waking(150), back(160))
+    verdict = explain(a_stall(300 * US), trace, known(settings=LOW, host=LENT))
+    assert "host_memory" not in {phase.cause for phase in verdict.phases}

@@ -10,6 +10,7 @@ from itertools import islice
 from wlat_tui.causes.cause import Cause, Waiting
 from wlat_tui.causes.chains import Matcher, on_interrupt, plain_chain
 from wlat_tui.causes.circumstances import Circumstances
+from wlat_tui.causes.host_memory import touches_new_memory
 from wlat_tui.causes.lock_names import lock_name
 from wlat_tui.causes.phases import Confidence
 from wlat_tui.causes.running import IDLE_PID, Running
@@ -31,6 +32,10 @@ LOCK_LOOKS_AHEAD = 8
 """Events after a contention among which the one may be that tells which lock it was."""
 _OWN_SLEEP = frozenset({"do_nanosleep", "hrtimer_nanosleep", "common_nsleep"})
 """The wait for the plan, where the fields that would tell it are missing."""
+SAMPLE_EVERY_NS = 200_000
+"""How long the writer runs in the kernel between two ``cpu_clock`` samples (WL_SAMPLE_EVERY_NS)."""
+_TIMER = ("local_timer_entry", "local_timer_exit")
+"""The interrupt that takes the samples."""
 _OUT = ("switch_out", "switch_out_preempted")
 _WAKES = ("sched_waking", "sched_wakeup")
 _OF_CPU = ("cpu_idle",)
@@ -100,6 +105,7 @@ class Timeline:
         self._fault: TraceEvent | None = None
         self._seen_own = False
         self._last_own_ns = trace.from_ns - 1
+        self._on_cpu_since_ns = trace.from_ns
         self._certain_since_ns = trace.from_ns
         self._events = sorted(trace.events, key=lambda event: event.at_ns)
         self._running = Running(self._events, gaps=trace.omitted > 0)
@@ -124,8 +130,13 @@ class Timeline:
         elif name not in _OF_CPU:
             # any other event happened in the writer's context: it has the CPU, whatever was lost
             self._come_back(event.at_ns)
-            self._own(event)
-            self._last_own_ns = event.at_ns
+            if name == "cpu_clock":
+                self._sample(event)
+            else:
+                self._own(event)
+                self._last_own_ns = event.at_ns
+            if name not in _TIMER:
+                self._on_cpu_since_ns = event.at_ns
 
     def _own(self, event: TraceEvent) -> None:
         self._announced = None
@@ -151,6 +162,28 @@ class Timeline:
         else:
             self._announced = event
             self._fault = event if name in _FAULTS else self._fault
+
+    def _sample(self, event: TraceEvent) -> None:
+        """It was here after so long on the CPU. Whatever else is open says more than that.
+
+        A sample that comes much too late: no interrupt was taken since the one before it.
+        """
+        if self._spinning or any(stack for begin, stack in self._open.items() if begin not in _TIMER):
+            return
+        chain = plain_chain(event.chain)
+        begin_ns = max(self._on_cpu_since_ns, self._write.begin_ns)
+        late_ns = event.at_ns - begin_ns - SAMPLE_EVERY_NS
+        if late_ns < SAMPLE_EVERY_NS:
+            begin_ns = max(begin_ns, event.at_ns - SAMPLE_EVERY_NS)
+            cause = self._matcher.match(chain, Waiting.POINT)
+            name, text = cause.name if cause else "unexplained", f"sampled in {_where(chain)}"
+            self._add(begin_ns, event.at_ns, name, text, event, chain, confidence=Confidence.COINCIDED)
+        elif touches_new_memory(chain):
+            text = f"stood still at the first touch of memory in {chain[0]}: a timer was served {late_ns // 1000} us late"
+            self._add(begin_ns, event.at_ns, "host_memory", text, event, chain)
+        else:
+            text = f"no interrupt was served for {late_ns // 1000} us, then sampled in {_where(chain)}"
+            self._add(begin_ns, event.at_ns, "unexplained", text, event, chain, confidence=Confidence.COINCIDED)
 
     # switches
 
@@ -181,6 +214,7 @@ class Timeline:
             self._wait(off, self._certain_since_ns, event.at_ns, Confidence.TRACED)
         self._come_back(event.at_ns, seen=True)
         self._seen_own = True
+        self._on_cpu_since_ns = event.at_ns
 
     def _bare_out(self, event: TraceEvent) -> None:
         self._seen_own = True

@@ -17,8 +17,9 @@ def _advise(circumstances: Circumstances) -> tuple[Advice, ...]:
         return (Advice("Switch the deep tier on: it adds interrupts, page faults and more of the filesystem."),)
     return (
         Advice(
-            "The kernel recorded nothing here. What is left is work on the CPU itself, the hypervisor or the firmware; a run "
-            "with 'mode spin' on an isolated CPU tells whether it comes without write() too."
+            "The kernel recorded no event here; a sample, if one fell into it, says in which function. What is left is work on "
+            "the CPU itself, the hypervisor or the firmware; a run with 'mode spin' on an isolated CPU tells whether it comes "
+            "without write() too."
         ),
     )
 

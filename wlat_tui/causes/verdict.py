@@ -24,6 +24,7 @@ DIRTY_NEAR_LIMIT = 0.9
 _MATCHER = Matcher(CATALOGUE)
 _EXPLAINS = {cause.name: cause.explains for cause in CATALOGUE}
 _last_blind: tuple[Tracer | None, tuple[Cause, ...]] | None = None
+_FAMILY = {cause.name: cause.family for cause in CATALOGUE}
 _OPEN_QUESTIONS = ("unexplained", "blocked")
 HOST_COULD = ("unexplained", "late_timer", "idle_exit")
 """What it looks like from inside when the hypervisor ran something else."""
@@ -173,18 +174,23 @@ def _stolen(phases: list[Phase], circumstances: Circumstances, *, traced: bool) 
 def _fetched(phases: list[Phase], write: Write, circumstances: Circumstances) -> list[Phase]:
     """Where everything is traced and yet the writer stood still on its CPU for as long as a fetch of memory takes.
 
-    Only a write that needs new memory, on a machine whose free memory goes back to its hypervisor.
+    Only a write that needs new memory and never slept, on a machine whose free memory goes back to its hypervisor.
     """
     host = circumstances.host
+    own = [phase for phase in phases if phase.begin_ns >= write.begin_ns]
     if write.write_class is not WriteClass.NEW_PAGE or host is None or not host.reports_free_pages:
         return phases
-    text = "on the CPU, and nothing recorded; free memory of this machine goes back to its hypervisor (free page reporting)"
+    if any(_FAMILY[phase.cause] in (Family.FILESYSTEM, Family.SCHEDULER) for phase in own):
+        return phases
+    text = "free memory of this machine goes back to its hypervisor (free page reporting)"
 
     def chosen(phase: Phase) -> Phase:
         fetch = host_memory.SHORTEST_NS <= phase.length_ns <= host_memory.LONGEST_NS and phase.begin_ns >= write.begin_ns
-        if phase.cause != "unexplained" or not fetch:
+        elsewhere = phase.chain and not host_memory.touches_new_memory(phase.chain)
+        if phase.cause != "unexplained" or not fetch or elsewhere:
             return phase
-        return replace(phase, cause=host_memory.CAUSE.name, confidence=Confidence.COINCIDED, evidence=text)
+        seen = phase.evidence or "on the CPU, and nothing recorded"
+        return replace(phase, cause=host_memory.CAUSE.name, confidence=Confidence.COINCIDED, evidence=f"{seen}; {text}")
 
     return _renamed(phases, chosen)
 
