@@ -23,7 +23,7 @@ def a_process(root: Path, pid: int, flags: int, written: int) -> None:
 
 
 def test_a_process_that_dirties_pages_is_told_and_the_kernels_own_threads_are_not_asked_again(tmp_path: Path) -> None:
-    dirtiers = Dirtiers(Names(None, tmp_path), lambda pid: False, tmp_path)
+    dirtiers = Dirtiers(Names(None, tmp_path), lambda _pid: False, tmp_path)
     for pid, flags in ((7, FLAGS_OF_A_PROCESS), (8, FLAGS_OF_A_KERNEL_THREAD)):
         a_process(tmp_path, pid, flags, written=0)
     assert dirtiers.look(1, "254:0", "/") == []
