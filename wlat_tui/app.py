@@ -55,6 +55,8 @@ from wlat_tui.sources import ReadZones, Request, Source
 
 _EARLY = 0.1
 """Of the time between two pictures: a frame that comes this much before the next one is due is drawn."""
+_OVERDUE_S = 1.0
+"""How often it is looked whether something is to be drawn although no frame comes."""
 _LOW_BANDWIDTH_HZ = 1.0
 _CLOSE_S = 10.0
 _SETTLE_S = 0.5
@@ -174,7 +176,7 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
         self._cells = self.size
         self.call_after_refresh(self._arrange)  # when the screen is mounted; a terminal need not report its size again
         self.stalls.focus()
-        self._timer = self.set_interval(1 / self._hz, self._draw_overdue)
+        self.set_interval(_OVERDUE_S, self._draw_overdue)
         self.start_transport()
         self._say_mode()
         self.run_worker(self._consume(), name="frames")
@@ -198,7 +200,7 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
                 self.leave(0)
 
     def _draw_overdue(self) -> None:
-        """Where no frame comes in time: a replay that was moved, an engine that is silent."""
+        """Where no frame comes in time: an engine that is silent, a terminal that had not taken the last one."""
         if time.monotonic() >= self._due_s + 1 / self._hz:
             self.draw(follow=True)
 
@@ -386,8 +388,6 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
     def _apply_bandwidth(self) -> None:
         for panel in self.panels:
             panel.low_bandwidth = self._link.low_bandwidth
-        self._timer.stop()
-        self._timer = self.set_interval(1 / self._hz, self._draw_overdue)
         self._arrange()
         self._say_mode()
 

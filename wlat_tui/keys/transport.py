@@ -255,6 +255,7 @@ class TransportKeys(App[int]):
                 better.fold(frame)
             if len(self.screen_stack) == 1:  # what a dialog shows stays
                 self._show_session(better)
+                self.draw()
                 return
             number = max(number, player.number - 1)
             await asyncio.sleep(REST_S)
