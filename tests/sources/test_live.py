@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from wlat_tui.frame import Frame, Settings
 from wlat_tui.kernel.host import read_host
 from wlat_tui.kernel.mounts import disk_refusal, read_target
 from wlat_tui.sources import ChangeSettings, DropCaches, ReadZones, SetKnob, readings
-from wlat_tui.sources.live import LiveSource
+from wlat_tui.sources.live import LATE_NS, LiveSource
 
 SETTINGS = Settings(tick_ns=50_000_000, segment_bytes=1 << 20, prewarm_bytes=1 << 20, disk_limit_bytes=4 << 20)
 PATIENCE_S = 30
@@ -210,3 +211,17 @@ async def test_screen_threads_leave_the_writers_cpu_to_it_until_the_end(disk: Pa
 
         await first(frames, there_again)
     assert os.sched_getaffinity(0) == cpus
+
+
+async def test_a_screen_that_keeps_up_leaves_the_writers_cpu_and_one_that_is_late_takes_every_cpu_again(disk: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("needs two CPUs")
+    pinned = min(allowed)
+    async with running(disk, replace(SETTINGS, cpus=(pinned,))) as (_source, frames):
+        await first(frames, lambda frame: frame.writer is not None and os.sched_getaffinity(0) == allowed - {pinned})
+        # whoever does not come to read for longer than this has one CPU too few
+        time.sleep(LATE_NS / 1e9 + 0.5)
+        await first(frames, lambda _frame: os.sched_getaffinity(0) == allowed)
+        await first(frames, lambda _frame: os.sched_getaffinity(0) == allowed - {pinned})
+    assert os.sched_getaffinity(0) == allowed

@@ -17,6 +17,7 @@ _FIELD = re.compile(
 _DECLARATION = re.compile(r"(?P<type>.*?)(?P<name>\w+)(?P<array>\[[^\]]*\])?$")
 _LOCATION = re.compile(r"__(?P<relative>rel|data)_loc\b")
 _MOST_BYTES = 1 << 16
+_MOST_TOLD = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Format:
         self._whole = _layout(self.fields)
         self._numbers = tuple((i, field.name) for i, field in enumerate(self.fields) if field.kind == "number")
         self._texts = tuple((i, field) for i, field in enumerate(self.fields) if field.kind != "number")
+        self._told: dict[tuple[bytes, ...], Mapping[str, str]] | None = None
+        if all(field.kind == "text" for _, field in self._texts):
+            self._told = {}
 
     def values(self, raw: bytes) -> tuple[Mapping[str, int], Mapping[str, str]]:
         """Numbers and texts of one raw record. What lies outside *raw* is left out."""
@@ -48,7 +52,16 @@ class Format:
         numbers = {name: found[i] for i, name in self._numbers}
         if not self._texts:
             return numbers, {}
-        return numbers, {field.name: _text_of(field, found[i], raw) for i, field in self._texts}
+        if self._told is None:
+            return numbers, {field.name: _text_of(field, found[i], raw) for i, field in self._texts}
+        # the same few names again and again: kept once each, they take a third of the memory of the events of a stall
+        key = tuple([found[i] for i, _ in self._texts])
+        texts = self._told.get(key)
+        if texts is None:
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            texts = self._told[key] = {field.name: _text(found[i]) for i, field in self._texts}
+        return numbers, texts
 
     def _one_by_one(self, raw: bytes) -> tuple[Mapping[str, int], Mapping[str, str]]:
         numbers: dict[str, int] = {}
