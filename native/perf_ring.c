@@ -14,6 +14,7 @@ enum {
 	SMALLEST_BYTES = 64 * 1024,
 	MARGIN_BYTES = 16 * 1024, /* records under way, reserved but not in data_head yet: ours are below 1 KiB, and nest 4 deep */
 	RAW_AT = 44,              /* in a sample without a call chain: IDENTIFIER, TID, TIME, CPU, then the size of the raw data */
+	PLENTY_BYTES = 16 * 1024, /* switches of others may be left out beyond it: all stalls of a tick share the room */
 	LONG_PARTS = 64,          /* a time on the CPU is long that is more than this part of the span */
 };
 
@@ -165,7 +166,7 @@ static bool take(const struct wl_perf_ring *ring, struct wl_perf_span *span, con
 void wl_perf_ring_copy(const struct wl_perf_ring *ring, const struct wl_perf_sparing *sparing, struct wl_perf_span *span, unsigned char *to,
 		       size_t size)
 {
-	bool spare = sparing && sparing->id && !fits(ring, span, size), complete = false;
+	bool spare = sparing && sparing->id && !fits(ring, span, size < PLENTY_BYTES ? size : PLENTY_BYTES), complete = false;
 	uint64_t is_long_ns = (span->to_ns - span->from_ns) / LONG_PARTS, newer_ns = UINT64_MAX;
 	struct place p = {.head = head_of(ring)}, held = {0}; /* held: a switch of others, kept if the times before or after it are long */
 	span->bytes = span->lost = span->omitted = 0;

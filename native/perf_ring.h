@@ -36,7 +36,7 @@ struct wl_perf_sparing {
 };
 
 /* Copy the records of a span, newest first, to `to`, while the kernel goes on writing: nothing is paused and nothing lost for it.
- * Where they do not all fit into size, switches of others are left out but for those around the longest times on the CPU. What was
+ * Where they are many, or do not all fit into size, switches of others are left out but for those around the longest times on the CPU. What was
  * overwritten meanwhile, or still does not fit, is left out at the old end and shows in oldest_ns. */
 void wl_perf_ring_copy(const struct wl_perf_ring *ring, const struct wl_perf_sparing *sparing, struct wl_perf_span *span, unsigned char *to,
 		       size_t size);

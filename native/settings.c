@@ -49,7 +49,7 @@ const char *wl_settings_refuse(const struct wl_settings *s)
 		return "fifo_priority must be 0 (not real-time) to 50";
 	if (s->dma_latency_us < -1 || s->dma_latency_us > 1000000)
 		return "dma_latency_us must be -1 (not held) to 1000000";
-	if (s->trace > WL_TRACE_DEEP)
+	if (s->trace > WL_TRACE_PLAIN)
 		return "trace must be off, on or deep";
 	return refuse_file(s, (uint64_t)sysconf(_SC_PAGESIZE));
 }

@@ -64,7 +64,12 @@ static int set_filter(struct wl_tracer *t, int fd, const struct wl_trace_event *
 static bool is_wanted(const struct wl_tracer *t, const struct wl_trace_event *event)
 {
 	return t->mode == WL_TRACE_DEEP ||
-	       (t->mode == WL_TRACE_ON && (event->tier == WL_TIER_ALWAYS || (event->tier == WL_TIER_CHEAP && t->whole_cpus)));
+	       (t->mode != WL_TRACE_OFF && (event->tier == WL_TIER_ALWAYS || (event->tier == WL_TIER_CHEAP && t->whole_cpus)));
+}
+
+static bool has_chain(const struct wl_tracer *t, const struct wl_trace_event *event)
+{
+	return event->chain && t->mode != WL_TRACE_PLAIN;
 }
 
 /* Without the number of its tracepoint a switch can still be seen leaving, with its chain but no fields: the software event of the
@@ -96,7 +101,7 @@ static int open_event(struct wl_tracer *t, struct wl_trace_target *target, uint3
 		attr.config = PERF_COUNT_SW_CONTEXT_SWITCHES;
 		t->raw = false;
 	}
-	attr.sample_type |= (event->chain ? PERF_SAMPLE_CALLCHAIN : 0) | (t->raw ? PERF_SAMPLE_RAW : 0);
+	attr.sample_type |= (has_chain(t, event) ? PERF_SAMPLE_CALLCHAIN : 0) | (t->raw ? PERF_SAMPLE_RAW : 0);
 	int fd = (int)perf_event_open(&attr, tid, target->cpu);
 	if (fd < 0 && (errno == EPERM || errno == EACCES) && t->raw) {
 		attr.sample_type &= ~(uint64_t)PERF_SAMPLE_RAW;
@@ -200,6 +205,8 @@ static void switch_target(struct wl_tracer *t, struct wl_trace_target *target, b
 static void set_mode(struct wl_tracer *t, uint32_t mode)
 {
 	bool was_off = t->mode == WL_TRACE_OFF;
+	if ((mode == WL_TRACE_PLAIN) != (t->mode == WL_TRACE_PLAIN))
+		close_targets(t); /* an open event keeps what it was opened with */
 	t->mode = mode;
 	t->version++;
 	for (uint32_t n = 0; n < t->n_targets; n++) {
@@ -406,7 +413,7 @@ size_t wl_tracer_describe(struct wl_tracer *t, unsigned char *to, uint32_t *ret_
 		const struct wl_trace_event *event = &wl_trace_events[i];
 		const char *format = wl_trace_event_format(i);
 		struct wl_probe probe = {.error = t->errors[i], .deep = event->tier == WL_TIER_DEEP || (event->tier == WL_TIER_CHEAP && !t->whole_cpus),
-					 .chain = event->chain, .format_bytes = (uint32_t)strlen(format)};
+					 .chain = has_chain(t, event), .format_bytes = (uint32_t)strlen(format)};
 		snprintf(probe.name, sizeof probe.name, "%s", event->name);
 		if (bytes + probe.format_bytes > WL_TRACER_BYTES)
 			probe.format_bytes = 0;

@@ -47,7 +47,8 @@ enum wl_policy { WL_POLICY_DEFAULT, WL_POLICY_LOCAL, WL_POLICY_BIND, WL_POLICY_P
 /* How long the writer runs in the kernel between two looks at where it is, in WL_TRACE_DEEP. */
 enum { WL_SAMPLE_EVERY_NS = 200000 };
 
-enum wl_trace_mode { WL_TRACE_OFF, WL_TRACE_ON, WL_TRACE_DEEP };
+/* WL_TRACE_PLAIN: as on, without call chains; to measure what those cost. */
+enum wl_trace_mode { WL_TRACE_OFF, WL_TRACE_ON, WL_TRACE_DEEP, WL_TRACE_PLAIN };
 
 /* How much it tells: see TraceLevel in wlat_tui/evidence.py. */
 enum wl_trace_level { WL_LEVEL_NOTHING, WL_LEVEL_SWITCHES, WL_LEVEL_CHAINS, WL_LEVEL_FULL };

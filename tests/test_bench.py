@@ -242,7 +242,7 @@ def test_help_says_what_each_one_answers_and_how_long_it_takes() -> None:
 def test_the_tracer_is_compared_with_a_writer_that_is_not_traced(disk: Path) -> None:
     lines = tracer.run(disk, 0.6, 1, lambda _text: None, warm_up_s=0.2)
     text = "\n".join(lines)
-    for words in ("on against off", "deep against off", "wake p99", "service p50 ratio", "target <= 1.05"):
+    for words in ("on against off", "call chains alone", "deep against off", "wake p99", "service p50 ratio", "target <= 1.05"):
         assert words in text
 
 

@@ -132,7 +132,7 @@ def test_every_setting_is_sent() -> None:
         **{"write_bytes": 221, "interval_ns": 200_001, "threshold_ns": 1_000_001, "tick_ns": 200_000_001},
         **{"segment_bytes": 65 << 20, "disk_limit_bytes": 1 << 31, "prewarm_bytes": 17 << 20, "mode": 1, "prewarm": 3},
         **{"policy": 2, "policy_nodes": (1,), "cpus": (1,), "fifo_priority": 1, "dma_latency_us": 0},
-        **{"trace": False, "deep_trace": True},
+        **{"trace": False, "deep_trace": True, "trace_chains": False},
     }
     of_the_watcher = {"watch_opens"}
     assert set(changed) == {field.name for field in fields(Settings)} - of_the_watcher

@@ -190,6 +190,8 @@ class Settings:
     """Ask the kernel why a write stalled."""
     deep_trace: bool = False
     """Ask it everything, at a cost that `wlat bench tracer` tells."""
+    trace_chains: bool = True
+    """With the functions that led there. False only to measure what they cost."""
     watch_opens: bool = False
     """Of the watcher, not the engine: trace every open on this host, at a cost that `wlat bench suspects` tells."""
 

@@ -91,6 +91,14 @@ def _set_bits(words: Any, numbers: Sequence[int], name: str, limit: int) -> None
         words[number // 64] |= 1 << (number % 64)
 
 
+def _trace_mode(settings: Settings) -> int:
+    if not settings.trace:
+        return int(_lib.WL_TRACE_OFF)
+    if settings.deep_trace:
+        return int(_lib.WL_TRACE_DEEP)
+    return int(_lib.WL_TRACE_ON if settings.trace_chains else _lib.WL_TRACE_PLAIN)
+
+
 def _settings_struct(settings: Settings, seq: int) -> Any:
     packed = _ffi.new("struct wl_settings *")
     packed.magic = _lib.WL_SETTINGS_MAGIC
@@ -104,7 +112,7 @@ def _settings_struct(settings: Settings, seq: int) -> Any:
             setattr(packed, name, getattr(settings, name))
         except OverflowError:
             raise ValueError(f"{name} {getattr(settings, name)} is out of range") from None
-    packed.trace = (_lib.WL_TRACE_DEEP if settings.deep_trace else _lib.WL_TRACE_ON) if settings.trace else _lib.WL_TRACE_OFF
+    packed.trace = _trace_mode(settings)
     _set_bits(packed.cpus, settings.cpus, "CPU", 64 * _lib.WL_CPU_WORDS)
     _set_bits(packed.policy_nodes, settings.policy_nodes, "node", 64 * _lib.WL_NODE_WORDS)
     return packed

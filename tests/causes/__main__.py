@@ -34,7 +34,11 @@ def row(caught: Caught) -> str:
     share = "" if caught.explained_pct is None else f"{caught.explained_pct:.0f} %"
     who = f"; the load's own process named in {caught.by_load} of {right}" if caught.experiment.by_load else ""
     blind = sum(stall.verdict.level is TraceLevel.NOTHING for stall in caught.stalls)
-    notes = ", ".join(f"{count} {what}" for count, what in ((blind, "without a trace"), (caught.gaps, "gaps")) if count)
+    notes = ", ".join(
+        f"{count} {what}"
+        for count, what in ((caught.without_load, "without the load"), (blind, "without a trace"), (caught.gaps, "gaps"))
+        if count
+    )
     return f"| {caught.experiment.name} | {total}{f' ({notes})' if notes else ''} | {named or 'none'}{who} | {share} |"
 
 
@@ -81,7 +85,7 @@ def main() -> None:
             if experiment.host_wide:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             try:
-                caught = asyncio.run(catch(experiment, options.seconds))
+                caught = asyncio.run(catch(experiment, options.seconds, before_s=options.seconds / 2))
             except Impossible as why:
                 print(f"| {experiment.name} | | not made: {why} | |", flush=True)
                 continue

@@ -36,8 +36,16 @@ class Caught:
     """Of the load."""
     gaps: int
     seconds: float
+    before: tuple[Explained, ...] = ()
+    """Those of the span before the load began: what this host makes by itself."""
+    before_s: float = 0.0
     windows: tuple[tuple[int, int], ...] = ()
     """Spans (ns) in which the engine was stopped, where that is what the load does."""
+
+    @property
+    def without_load(self) -> int | None:
+        """How many there would have been in the same time without the load; None: not looked at."""
+        return round(len(self.before) * self.seconds / self.before_s) if self.before_s else None
 
     @property
     def counts(self) -> Counter[str]:
@@ -65,24 +73,26 @@ class Caught:
         return by is not None and by.pid in self.pids
 
 
-async def catch(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool] = lambda _: False) -> Caught:
-    """Run it until enough was caught, at most so long under load.
+async def catch(
+    experiment: Experiment, seconds: float, enough: Callable[[Caught], bool] = lambda _: False, before_s: float = 0.0
+) -> Caught:
+    """Run it until enough was caught, at most so long under load, and *before_s* without it before.
 
     Raises:
         Impossible: it cannot be made here (one sentence).
     """
     if experiment.locked:
-        return await _catch(experiment, seconds, enough)
+        return await _catch(experiment, seconds, enough, before_s)
     with ThreadPoolExecutor(1) as pool:
-        return await asyncio.get_running_loop().run_in_executor(pool, _catch_unlocked, experiment, seconds, enough)
+        return await asyncio.get_running_loop().run_in_executor(pool, _catch_unlocked, experiment, seconds, enough, before_s)
 
 
-def _catch_unlocked(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool]) -> Caught:
+def _catch_unlocked(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool], before_s: float) -> Caught:
     with without_locked_memory():
-        return asyncio.run(_catch(experiment, seconds, enough))
+        return asyncio.run(_catch(experiment, seconds, enough, before_s))
 
 
-async def _catch(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool]) -> Caught:
+async def _catch(experiment: Experiment, seconds: float, enough: Callable[[Caught], bool], before_s: float) -> Caught:
     with (
         tempfile.TemporaryDirectory(dir=SCRATCH, prefix="wlat-causes-") as scratch,
         rig_on(experiment.disk, Path(scratch)) as rig,
@@ -92,18 +102,18 @@ async def _catch(experiment: Experiment, seconds: float, enough: Callable[[Caugh
             settings = replace(settings, cpus=(max(os.sched_getaffinity(0)),))
         source = LiveSource(settings, rig.directory, read_only=True, sudo=False)
         try:
-            return await _run(experiment, source, rig, seconds, enough)
+            return await _run(experiment, source, rig, seconds, enough, before_s)
         finally:
             await source.close()
 
 
 async def _run(
-    experiment: Experiment, source: LiveSource, rig: Rig, seconds: float, enough: Callable[[Caught], bool]
+    experiment: Experiment, source: LiveSource, rig: Rig, seconds: float, enough: Callable[[Caught], bool], before_s: float
 ) -> Caught:
     session = Session()
     caught = Caught(experiment, (), (), 0, 0.0)
     found: dict[int, Explained] = {}
-    began_ns = ended_ns = 0
+    quiet_ns = began_ns = ended_ns = 0
     loading: asyncio.Task[list[int]] | None = None
     started_s = time.monotonic()
     # what the source still does must have ended before its processes are
@@ -133,6 +143,14 @@ async def _run(
                         caught = replace(caught, pids=tuple(loading.result()))
                         began_ns = time.monotonic_ns()
                 elif _ready(frame, session, time.monotonic() - started_s):
+                    quiet_ns = quiet_ns or time.monotonic_ns()
+                    found |= {stall.write.planned_ns: stall for stall in session.explained}
+                    passed_s = (time.monotonic_ns() - quiet_ns) / 1e9
+                    if passed_s < before_s:
+                        continue
+                    if before_s:
+                        before = tuple(s for s in found.values() if _counts(s, experiment, quiet_ns, time.monotonic_ns()))
+                        caught = replace(caught, before=before, before_s=passed_s)
                     assert frame.writer is not None
                     tid = frame.writer.tid
                     rig.writer_tid, rig.writer_cpu, rig.engine_pid = tid, frame.writer.cpu, _process_of(tid)

@@ -28,6 +28,8 @@ IMPORTANT = -15
 """So that a reader comes to its turn also where much else runs."""
 CHUNK = 1 << 16
 PAGE = 4096
+CACHE_BYTES = 8 << 20
+"""More than a core's own caches hold, in two such buffers."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -59,6 +61,20 @@ def burn(cpu: str) -> None:
         sum(range(10_000))
 
 
+def _other_work() -> Iterator[Callable[[], None]]:
+    """For ever: what to do between two reads, so that the CPU's own caches hold nothing of what the kernel will look at.
+
+    A monitor that comes every few seconds finds it so, and the kernel holds the lock several times as long.
+    """
+    to, of = memoryview(bytearray(CACHE_BYTES)), bytes(CACHE_BYTES)
+
+    def forget() -> None:
+        to[:] = of
+
+    while True:
+        yield forget
+
+
 def read(cpu: str, path: str) -> None:
     """A monitor without manners: reads a kernel file over and over."""
     _pin(cpu)
@@ -66,10 +82,11 @@ def read(cpu: str, path: str) -> None:
     buffer = bytearray(1 << 20)
     fd = os.open(path, os.O_RDONLY)
     _begun()
-    while True:
+    for forget in _other_work():
         os.lseek(fd, 0, os.SEEK_SET)
         while os.readv(fd, [buffer]):
             pass
+        forget()
 
 
 def fsync_storm(directory: str) -> None:
@@ -292,10 +309,11 @@ def partial_slabs(cpu: str, directory: str, size_bytes: str) -> None:
     slabinfo = os.open("/proc/slabinfo", os.O_RDONLY)
     os.nice(IMPORTANT)
     _begun()
-    while True:
+    for forget in _other_work():
         os.lseek(slabinfo, 0, os.SEEK_SET)
         while os.readv(slabinfo, [buffer]):
             pass
+        forget()
 
 
 WAYS: dict[str, Callable[..., None]] = {

@@ -451,3 +451,8 @@ def test_a_write_that_slept_did_more_than_touch_new_memory() -> None:
     trace = a_trace(out(100, "io_schedule folio_wait_bit_common folio_wait_writeback"), waking(150), back(160))
     verdict = explain(a_stall(300 * US), trace, known(settings=LOW, host=LENT))
     assert "host_memory" not in {phase.cause for phase in verdict.phases}
+
+
+def test_one_that_was_preempted_besides_may_still_have_waited_for_the_hypervisor() -> None:
+    trace = a_trace(out(200, "", state=0, by=7, comm="hog"), back(204, by=7))
+    assert explain(a_stall(250 * US), trace, known(settings=LOW, host=LENT)).cause == "host_memory"

@@ -117,7 +117,7 @@ static void test_what_was_overwritten_is_left_out(void)
 
 static void test_switches_of_others_give_way_where_not_all_fits(void)
 {
-	enum { OTHERS = 600, STEP = 10, LONG_AT = 300, LONG = 1000 };
+	enum { OTHERS = 200, STEP = 10, LONG_AT = 100, LONG = 1000 };
 	uint64_t ns = 100;
 	start_again();
 	put_switch(OURS, 1, ns);
@@ -139,6 +139,9 @@ static void test_switches_of_others_give_way_where_not_all_fits(void)
 	span = copy(50, ns + 1, 3 * SWITCH); /* not even what matters fits */
 	CHECK_EQUAL(span.bytes, SWITCH + RECORD);
 	CHECK_EQUAL(span.oldest_ns, ns - STEP);
+	for (uint32_t i = 0; i < 200; i++)
+		put_switch(i, i + 1, ns + 10 + i);
+	CHECK(copy(50, ns + 300, sizeof copied).omitted > OTHERS); /* there is room, but so many are not worth it */
 }
 
 static void test_whatever_the_room_nothing_of_ours_is_missing_since_the_oldest(void)

@@ -1,4 +1,5 @@
-"""What asking the kernel costs the writer: the engine without tracing, traced as always, and traced deeply, in turns."""
+"""What asking the kernel costs the writer: the engine without tracing, traced as always (with and without call chains), and
+traced deeply, in turns."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ WARM_UP_S = 2.0
 TARGETS = {"service p50": 1.10, "service p99": 1.05}
 SIDES = {
     "off": Settings(trace=False),
+    "plain": Settings(trace=True, trace_chains=False),
     "on": Settings(trace=True),
     "deep": Settings(trace=True, deep_trace=True),
 }
@@ -72,9 +74,13 @@ def run(directory: Path, seconds: float, rounds: int, say: Callable[[str], None]
     lines = [
         f"tracer: level {level.name.lower()}, events {of}; {seconds:g} s per side and round, 220 B every 200 us, sleep mode"
     ]
-    for side in ("on", "deep"):
-        lines += compare(f"  {side} against off", "off", side, list(zip(runs["off"], runs[side], strict=True)))
-        if side == "on":
+    for before, side, what in (
+        ("off", "on", "on against off"),
+        ("plain", "on", "call chains alone: on against on without them"),
+        ("off", "deep", "deep against off"),
+    ):
+        lines += compare(f"  {what}", before, side, list(zip(runs[before], runs[side], strict=True)))
+        if (before, side) == ("off", "on"):
             for name, target in TARGETS.items():
                 ratio = median(b[name] / a[name] for a, b in zip(runs["off"], runs["on"], strict=True))
                 lines.append(against(f"{name} ratio (median)", ratio, target, ""))

@@ -180,7 +180,7 @@ def _fetched(phases: list[Phase], write: Write, circumstances: Circumstances) ->
     own = [phase for phase in phases if phase.begin_ns >= write.begin_ns]
     if write.write_class is not WriteClass.NEW_PAGE or host is None or not host.reports_free_pages:
         return phases
-    if any(_FAMILY[phase.cause] in (Family.FILESYSTEM, Family.SCHEDULER) for phase in own):
+    if any(_FAMILY[phase.cause] is Family.FILESYSTEM or phase.cause in ("blocked", "run_queue", "idle_exit") for phase in own):
         return phases
     text = "free memory of this machine goes back to its hypervisor (free page reporting)"
 
