@@ -35,7 +35,14 @@ def test_of_several_names_for_an_address_the_global_one_is_told_else_the_first_w
         symbols = Kallsyms(lines[i] for i in order)
         assert [symbols.function(address) for address in (8, 0x10, 0x1F)] == ["weak", "known", "known"]
         assert symbols.function(0x20) == ("third" if order.index(0) < order.index(4) else "fourth")
-        assert list(symbols.addresses()) == [8, 0x10, 0x20]
+
+
+def test_many_symbols_are_named_each_by_its_own_name_also_where_some_are_far_away() -> None:
+    for far in (1000, 1 << 40):
+        lines = [b"%x t name_%d" % ((1 << 20) + 16 * i + far * (i >= 700), i) for i in range(1000)]
+        symbols = Kallsyms(reversed(lines))
+        assert [symbols.function(int(line.split()[0], 16) + 3) for line in lines] == [f"name_{i}" for i in range(1000)]
+        assert symbols.function((1 << 20) - 1) == hex((1 << 20) - 1)
 
 
 def test_padding_and_constants_take_no_room_and_name_nothing() -> None:

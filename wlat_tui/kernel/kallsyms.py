@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ _CODE, _DATA = frozenset("tTwW"), frozenset("bBdDvV")
 """What can run, and what can be written and so can be a lock; the rest (r, R: constants) is never asked for."""
 _PADDING = b"__pfx_"
 """The unused bytes before every function have a name of their own since 6.2: half of all symbols (scripts/kallsyms.c)."""
+_PAGE_NAMES = 128
 _FARTHEST_BYTES = 1 << 20
 """No function is longer; an address farther behind the last symbol belongs to something that has none."""
 
@@ -29,20 +31,24 @@ class Naming(Protocol):
 
 
 class Symbols:
-    """Names by address, in a few blocks of memory: as objects, 120,000 of them took 16 MB of the screen's process."""
+    """Names by address, packed: as objects 120,000 of them took 16 MB of the screen's process, so it is less than 2."""
 
     def __init__(self) -> None:
-        self.addresses = array("Q")
+        self._addresses = array("Q")
+        self._base = 0
+        """Added to each of ``_addresses``, once they are sorted."""
         self._begins = array("I")
-        """Where the name of each begins in ``_names``; one more where the last one ends."""
-        self._names: bytes | bytearray = bytearray()
+        """Where the name of each begins in ``_names``; one more where the last one ends. Empty once they are sorted."""
+        self._names = bytearray()
         self._known = bytearray()
+        self._pages: list[bytes] = []
+        """The names by order of address, `_PAGE_NAMES` in each, compressed."""
         self._told: dict[int, str] = {}
         """Names asked for, once each: a stall has hundreds of them, always of the same few functions."""
 
     def add(self, address: int, name: bytes, well_known: bool) -> None:
         """Take one in, in any order; `sort` comes after the last one."""
-        self.addresses.append(address)
+        self._addresses.append(address)
         self._begins.append(len(self._names))
         self._names += name
         self._known.append(well_known)
@@ -51,32 +57,34 @@ class Symbols:
         """By address; of several names for one the well-known one stays (the last of them), else the first."""
         self._begins.append(len(self._names))
         chosen = array("I")
-        for i in sorted(range(len(self.addresses)), key=self.addresses.__getitem__):
-            if not chosen or self.addresses[chosen[-1]] != self.addresses[i]:
+        for i in sorted(range(len(self._addresses)), key=self._addresses.__getitem__):
+            if not chosen or self._addresses[chosen[-1]] != self._addresses[i]:
                 chosen.append(i)
             elif self._known[i]:
                 chosen[-1] = i
-        names, begins = bytearray(), array("I")
-        for i in chosen:
-            begins.append(len(names))
-            names += self._names[self._begins[i] : self._begins[i + 1]]
-        begins.append(len(names))
-        # copies of exactly their size: what grows has room to spare
-        self.addresses = array("Q", [self.addresses[i] for i in chosen])
-        self._begins, self._names = array("I", begins), bytes(names)
-        self._known.clear()
+        for first in range(0, len(chosen), _PAGE_NAMES):
+            page = chosen[first : first + _PAGE_NAMES]
+            self._pages.append(zlib.compress(b"\n".join(self._names[self._begins[i] : self._begins[i + 1]] for i in page)))
+        if chosen:
+            self._base = self._addresses[chosen[0]]
+            # a kernel and its modules lie within 4 GiB of each other, but for the CPUs' own variables on some
+            near = self._addresses[chosen[-1]] - self._base < 1 << 32
+            self._addresses = array("I" if near else "Q", [self._addresses[i] - self._base for i in chosen])
+        self._begins, self._names, self._known = array("I"), bytearray(), bytearray()
 
     def __len__(self) -> int:
-        return len(self.addresses)
+        return len(self._addresses)
 
     def near(self, address: int) -> tuple[str, int] | None:
         """Name of the last symbol at or before *address*, and how many bytes before; None when there is none close by."""
-        at = bisect_right(self.addresses, address) - 1
-        if at < 0 or address - self.addresses[at] > _FARTHEST_BYTES:
+        offset = address - self._base
+        at = bisect_right(self._addresses, offset) - 1
+        if at < 0 or offset - self._addresses[at] > _FARTHEST_BYTES:
             return None
         if (name := self._told.get(at)) is None:
-            name = self._told[at] = self._names[self._begins[at] : self._begins[at + 1]].decode("utf-8", "replace")
-        return name, address - self.addresses[at]
+            page = zlib.decompress(self._pages[at // _PAGE_NAMES]).split(b"\n")
+            name = self._told[at] = page[at % _PAGE_NAMES].decode("utf-8", "replace")
+        return name, offset - self._addresses[at]
 
 
 class Kallsyms:
@@ -99,10 +107,6 @@ class Kallsyms:
         self._data.sort()
         self.hidden = not self._code
         """No addresses were shown to this user."""
-
-    def addresses(self) -> Sequence[int]:
-        """Where functions begin, ascending."""
-        return self._code.addresses
 
     def function(self, address: int) -> str:
         """Name of the function around a (return) address; ``0x...`` where none is known."""

@@ -216,7 +216,8 @@ class Session:
         """Sections that were not read in this frame keep what was known."""
         self.host = frame.host or self.host
         self.settings = frame.settings or self.settings
-        self.knobs = frame.knobs if frame.knobs is not None else self.knobs
+        if frame.knobs is not None and frame.knobs != self.knobs:
+            self.knobs = frame.knobs  # hundreds of stalls keep what was in force then: mostly the same
         self.pressure = frame.pressure if frame.pressure is not None else self.pressure
         self.cost = frame.cost or self.cost
         if frame.vmstat is not None:
