@@ -77,6 +77,7 @@ def test_the_screen_loads_no_tls_no_manuals_and_no_other_command() -> None:
         "markdown_it",
         "tree_sitter",
         "numpy",
+        "PIL",
         "plotly",
         "pyarrow",
     }
@@ -97,7 +98,7 @@ def test_the_chart_of_two_minutes_is_drawn_every_two_seconds_and_of_ten_seconds_
 ) -> None:
     drawn: list[object] = []
     monkeypatch.setattr(history, "history", lambda view, *_: drawn.append(view) or [])
-    monkeypatch.setattr(HistoryPanel, "size", Size(120, 12))
+    monkeypatch.setattr(HistoryPanel, "outer_size", Size(120, 12))
     session, panel = Session(), HistoryPanel(id="history")
     for steps, expected in ((0, 10), (-4, 20)):
         panel.zoom(steps)

@@ -238,8 +238,11 @@ def _role_of(codes: str) -> Role:
 
 @cache
 def plotting() -> Any:
-    """The library, imported at the first drawing, without its manual, its tests and OpenSSL: half of its time and room."""
-    with absent("_hashlib", empty=("plotext._doc.doc", "plotext._tests.run")):
+    """The library, imported at the first drawing, without its manual, its tests and OpenSSL: half of its time and room.
+
+    And without what it can draw pictures and films with, where that happens to be installed.
+    """
+    with absent("_hashlib", "PIL", "ffpyplayer", "yt_dlp", empty=("plotext._doc.doc", "plotext._tests.run")):
         import plotext
 
     plotext.terminal.limit(False, False)  # our size counts, not the terminal's that plotext finds
