@@ -43,7 +43,7 @@ def test_the_first_percentiles_do_not_wait_for_their_second() -> None:
     session = Session()
     session.fold(a_frame(0, None, writer_missing="the engine is starting"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LatencyPanel, "size", type("Size", (), {"width": 120, "height": 10}))
+        patch.setattr(LatencyPanel, "outer_size", type("Size", (), {"width": 120, "height": 10}))
         panel.take(session)
         session.fold(a_frame(1, [a_write(at(1), 20_000)]))
         panel.take(session)
