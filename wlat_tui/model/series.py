@@ -37,9 +37,12 @@ class Gap:
     """The host was still observed: only latency has a gap here."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Column:
-    """One screen column of a worst-latency series: the span [begin_ns, end_ns)."""
+    """One screen column of a worst-latency series: the span [begin_ns, end_ns).
+
+    Not frozen, nor is `MemoryColumn`: hundreds are made a second, and making one would take three times as long.
+    """
 
     begin_ns: int
     end_ns: int
@@ -55,7 +58,7 @@ class Column:
     marks: tuple[Mark, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MemoryColumn:
     """One screen column of a node's memory: smallest values in [begin_ns, end_ns)."""
 
