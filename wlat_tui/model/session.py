@@ -28,7 +28,7 @@ from wlat_tui.model.past import Past
 from wlat_tui.model.percentiles import KEPT_NS, Latencies, Quantiles, span_ns
 from wlat_tui.model.rates import NO_RATES, Rates
 from wlat_tui.model.series import Gap, MemorySeries, Timeline, WorstSeries
-from wlat_tui.model.stalls import Explained, Stalls, TopCause
+from wlat_tui.model.stalls import KEPT, Explained, Stalls, TopCause
 from wlat_tui.model.suspects import Suspects
 
 KEPT_TRACES = 300
@@ -123,7 +123,8 @@ class Session:
     explained: deque[Explained]
 
     def __init__(self, window_s: float = 10.0, *, over_time: bool = True) -> None:
-        """``over_time=False``: no percentiles, changes and series, for those who only count: they are most of the room."""
+        """``over_time=False``: no percentiles, changes, series and single stalls, for those who only count: they are most of the
+        room."""
         self._over_time = over_time
         self.frames = 0
         self.host = None
@@ -150,7 +151,7 @@ class Session:
         self.cpu_times = None
         self.disturbances = deque(maxlen=2_000)
         self.suspects = Suspects()
-        self._stalls = Stalls()
+        self._stalls = Stalls(KEPT if over_time else 0)
         self.explained = self._stalls.explained
         self._nodes = Nodes()
         self.nodes = {}

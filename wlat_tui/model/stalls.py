@@ -141,8 +141,8 @@ class Stalls:
         passed_over: stalls that got no verdict because there were too many in one frame (the longest of them get one).
     """
 
-    def __init__(self) -> None:
-        self.explained: deque[Explained] = deque(maxlen=KEPT)
+    def __init__(self, kept: int = KEPT) -> None:
+        self.explained: deque[Explained] = deque(maxlen=kept)
         self.passed_over = 0
         self._top: dict[str, TopCause] = {}
         self._waiting: list[_Waiting] = []

@@ -18,7 +18,7 @@ from wlat_tui.kernel.files import read_line, read_text
 from wlat_tui.kernel.process import parse_stat
 from wlat_tui.watch.native import Births, Life
 
-KEPT = 4096
+KEPT = 1024
 FRESH_NS = 1_000_000_000
 """How long a command line stands for siblings, and a parent's before it is read again (a shell may exec)."""
 SHORT_LIFE_NS = 1_000_000_000
