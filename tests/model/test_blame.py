@@ -51,7 +51,7 @@ def test_one_that_has_been_quiet_for_long_is_said_to_be() -> None:
     blame = Blame()
     blame.take(deque([a_stall(1_000_000, "list_lock")]))
     for now_s, told in ((9, ""), (27, " (last 20s ago)"), (150, " (last 2min ago)")):
-        for line in suspect_lines(blame.worst(), [], "-", now_s * 1_000_000_000)[:4]:
+        for line in suspect_lines(blame.worst(), [], "-", now_s * 1_000_000_000)[:6]:
             assert f"it reads /proc/slabinfo{told}" in plain(line)
 
 
@@ -64,3 +64,10 @@ def test_after_a_jump_to_another_moment_the_count_begins_anew() -> None:
     assert worst.stalls == 1
     blame.take(deque())
     assert blame.worst() is None
+
+
+def test_where_there_is_room_the_line_says_in_plain_words_why() -> None:
+    blame = Blame()
+    blame.take(deque([a_stall(1_000_000, "list_lock")]))
+    wordings = [plain(line) for line in suspect_lines(blame.worst(), [], "-", 0)]
+    assert any("it reads /proc/slabinfo, and write() has to wait for it - 1x slab list_lock" in text for text in wordings)

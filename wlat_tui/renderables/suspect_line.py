@@ -28,11 +28,14 @@ def suspect_lines(blamed: Blamed | None, ranked: Iterable[Suspect], separator: s
     where = f" in {target.container}" if target.container else ""
     harm = HARM.get(doing.what.rpartition("/")[2])
     because = f", which {harm}" if harm else ""
+    plainly = ", and write() has to wait for it" if harm else ""
     cost = f"{blamed.stalls:,}x {blamed.cause.title}, {format_ns(blamed.total_ns)}"
     short = target.comm or name_of(target)
     wordings = (
         f"{verb} {name_of(target)} (pid {target.pid}){where}: it {does}{because}. It cost {cost}",
         f"{verb} {short} (pid {target.pid}): it {does}{because}. It cost {cost}",
+        f"{verb} {name_of(target)} (pid {target.pid}): it {does}{plainly} {separator} {cost}",
+        f"{verb} {short} (pid {target.pid}): it {does}{plainly} {separator} {cost}",
         f"{verb} {name_of(target)} (pid {target.pid}): it {does} {separator} {cost}",
         f"{verb} {short} (pid {target.pid}): it {does} {separator} {cost}",
         f"{verb} {short} ({target.pid}): {doing.kind} {doing.what.rpartition('/')[2]} {separator} {cost}",
