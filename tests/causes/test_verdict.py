@@ -456,3 +456,12 @@ def test_a_write_that_slept_did_more_than_touch_new_memory() -> None:
 def test_one_that_was_preempted_besides_may_still_have_waited_for_the_hypervisor() -> None:
     trace = a_trace(out(200, "", state=0, by=7, comm="hog"), back(204, by=7))
     assert explain(a_stall(250 * US), trace, known(settings=LOW, host=LENT)).cause == "host_memory"
+
+
+def test_a_flush_on_the_way_to_another_thread_does_not_end_the_sleep() -> None:
+    sleep = "io_schedule folio_wait_bit_common folio_wait_writeback"
+    flush = event(104, "tlb_flush", f"switch_mm_irqs_off __schedule schedule {sleep}", reason=0)
+    verdict = explain(
+        a_stall(2 * MS), a_trace(out(102, f"__schedule schedule {sleep}"), flush, waking(1_902), back(1_902)), known()
+    )
+    assert phases_us(verdict) == [("unexplained", 100), ("stable_page", 1_800), ("unexplained", 100)]

@@ -127,7 +127,8 @@ class Timeline:
             self._come_in(event)
         elif name in _WAKES:
             self._wake(event)
-        elif name not in _OF_CPU:
+        elif name not in _OF_CPU and not (self._off is not None and "__schedule" in event.chain):
+            # (a tlb_flush inside the scheduler still belongs to the switch away)
             # any other event happened in the writer's context: it has the CPU, whatever was lost
             self._come_back(event.at_ns)
             if name == "cpu_clock":
