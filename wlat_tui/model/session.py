@@ -123,8 +123,10 @@ class Session:
     explained: deque[Explained]
 
     def __init__(self, window_s: float = 10.0, *, over_time: bool = True) -> None:
-        """``over_time=False``: no percentiles, changes, series and single stalls, for those who only count: they are most of the
-        room."""
+        """``over_time=False``: no percentiles, changes, series and single stalls, for those who only count.
+
+        They are most of the room.
+        """
         self._over_time = over_time
         self.frames = 0
         self.host = None
