@@ -54,6 +54,13 @@ CASES: list[tuple[str, dict[str, str], State, str]] = [
         "4",
     ),
     ("perf events", {}, State.MISSING, "no perf"),
+    ("free memory", {}, State.OK, "not known"),
+    (
+        "free memory",
+        {"sys/bus/virtio/drivers/virtio_balloon/virtio0/features": f"000001{58 * '0'}\n"},
+        State.DEGRADED,
+        "goes back",
+    ),
     ("capabilities", {"proc/self/status": "CapEff:\t0000000000800000\n"}, State.DEGRADED, "PERFMON"),
     ("capabilities", {"proc/self/status": "CapEff:\t000001ffffffffff\n"}, State.OK, "SYS_NICE"),
     ("lockdown", {"sys/kernel/security/lockdown": "none integrity [confidentiality]\n"}, State.DEGRADED, "confidentiality"),

@@ -1,5 +1,6 @@
 """The confusion matrix: ``python -m tests.causes [--seconds 15] [--guests] [NAME ...]``. Needs root; prints a table of cause
-produced x named."""
+produced x named. Each runs without its load first, half as long: what the host makes by itself stands beside the number of
+stalls."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ CHECKS: dict[str, Check] = {
     "NUMA balancing": memory.numa_balancing,
     "counter age": memory.stat_interval,
     "swap": memory.swap,
+    "free memory": memory.given_back,
     "pressure (PSI)": memory.pressure,
     "cgroup memory": memory.cgroup_memory,
     "target": storage.target,

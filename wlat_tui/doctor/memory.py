@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wlat_tui.doctor.finding import Finding, State, Subject
 from wlat_tui.frame import Zone
+from wlat_tui.kernel.balloon import reports_free_pages
 from wlat_tui.kernel.cgroup import read_cgroups
 from wlat_tui.kernel.files import read_line
 from wlat_tui.kernel.meminfo import read_meminfo
@@ -124,6 +125,19 @@ def swap(subject: Subject) -> Finding:
     swappiness = read_sysctl("vm.swappiness", subject.root) or "n/a"
     return Finding(
         "swap", State.OK, f"{format_bytes(total - free)} of {format_bytes(total)} used, swappiness {swappiness}", why
+    )
+
+
+def given_back(subject: Subject) -> Finding:
+    why = "Memory that went back to the hypervisor is fetched when it is touched: a new page may take write() 0.1 to 1 ms."
+    if not reports_free_pages(subject.root):
+        return Finding("free memory", State.OK, "not known to go back to a hypervisor", why)
+    return Finding(
+        "free memory",
+        State.DEGRADED,
+        "goes back to the hypervisor (virtio_balloon, free page reporting)",
+        why,
+        "start the machine without free page reporting, its memory locked on the host; or wlat --prewarm write",
     )
 
 
