@@ -5,6 +5,19 @@ from __future__ import annotations
 from wlat_tui.causes import remedies
 from wlat_tui.causes.cause import Advice, Cause, Family, Signature, frames
 from wlat_tui.causes.circumstances import Circumstances
+from wlat_tui.evidence import TraceEvent
+
+_THROTTLED_FOR = ("WRITEBACK", "ISOLATED", "NOPROGRESS", "CONGESTED")
+
+
+def throttled_for(event: TraceEvent) -> str:
+    """Why mm_vmscan_throttled happened, as the kernel names it, in brackets; "" where its fields are missing.
+
+    The event has a set of bits in the order of enum vmscan_throttle_state (include/linux/mmzone.h, since 5.16).
+    """
+    bits = event.numbers.get("reason", 0)
+    reasons = [name for i, name in enumerate(_THROTTLED_FOR) if bits >> i & 1]
+    return f" ({', '.join(reasons)})" if reasons else ""
 
 
 def _advise(c: Circumstances) -> tuple[Advice, ...]:

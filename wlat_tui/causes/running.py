@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from wlat_tui.evidence import Thread, TraceEvent
 
 IDLE_PID = 0
+LOWEST_REAL_TIME = 99
+"""prio of a real-time thread is at most this; an ordinary one's is 100 to 139. Source: include/linux/sched/prio.h."""
 
 
 class Running:
@@ -69,3 +71,22 @@ def _left(switch: TraceEvent) -> Thread:
 
 def _came(switch: TraceEvent) -> Thread:
     return Thread(switch.numbers["next_pid"], switch.texts.get("next_comm", ""))
+
+
+def next_thread(event: TraceEvent) -> Thread | None:
+    pid = event.numbers.get("next_pid")
+    return None if pid is None or pid == IDLE_PID else Thread(pid, event.texts.get("next_comm", ""))
+
+
+def taken_by(event: TraceEvent) -> str:
+    """A real-time writer that is still runnable gives way to an ordinary thread, or to none, only when it was throttled."""
+    own, other = event.numbers.get("prev_prio"), event.numbers.get("next_prio")
+    if own is not None and other is not None and own <= LOWEST_REAL_TIME < other:
+        return "rt_throttling"
+    return "preempted"
+
+
+def preemption(event: TraceEvent, by: Thread | None) -> str:
+    who = f" by {by.comm or 'a thread'} ({by.pid})" if by is not None else ""
+    priority = event.numbers.get("next_prio")
+    return f"still runnable, CPU {event.cpu} taken{who}" + (f", priority {priority}" if priority is not None else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 
@@ -13,7 +13,8 @@ from wlat_tui.causes.circumstances import Circumstances
 from wlat_tui.causes.host_memory import touches_new_memory
 from wlat_tui.causes.lock_names import lock_name
 from wlat_tui.causes.phases import Confidence
-from wlat_tui.causes.running import IDLE_PID, Running
+from wlat_tui.causes.reclaim_throttle import throttled_for
+from wlat_tui.causes.running import IDLE_PID, Running, next_thread, preemption, taken_by
 from wlat_tui.evidence import StallTrace, Thread, TraceEvent
 from wlat_tui.frame import Write
 
@@ -21,8 +22,6 @@ ASLEEP = 1
 """TASK_INTERRUPTIBLE: the writer's own wait for its plan. Source: include/linux/sched.h."""
 RUNNABLE = (0, 0x100)
 """R, and R+ as sched_switch prints a preempted task (TASK_REPORT_MAX, 0x100 since 4.17)."""
-LOWEST_REAL_TIME = 99
-"""prio of a real-time thread is at most this; an ordinary one's is 100 to 139. Source: include/linux/sched/prio.h."""
 _FAULTS = ("page_fault_user", "page_fault_kernel")
 _FAULT_HANDLER = frozenset({"exc_page_fault", "handle_mm_fault", "do_user_addr_fault"})
 HOST_LATE_NS = 50_000_000
@@ -157,9 +156,7 @@ class Timeline:
         elif name in self._ends:
             self._end_of_pair(event)
         elif name == "mm_vmscan_throttled":
-            delayed_ns = event.numbers.get("usec_delayed", 0) * 1_000
-            text = f"mm_vmscan_throttled {delayed_ns // 1000} us {event.texts.get('reason', '')}".rstrip()
-            self._add(max(event.at_ns - delayed_ns, self._trace.from_ns), event.at_ns, "reclaim_throttle", text, event, chain)
+            self._throttled(event, chain)
         else:
             self._announced = event
             self._fault = event if name in _FAULTS else self._fault
@@ -185,6 +182,16 @@ class Timeline:
         else:
             text = f"no interrupt was served for {late_ns // 1000} us, then sampled in {_where(chain)}"
             self._add(begin_ns, event.at_ns, "unexplained", text, event, chain, confidence=Confidence.COINCIDED)
+
+    def _throttled(self, event: TraceEvent, chain: tuple[str, ...]) -> None:
+        """It comes after the sleep, and knows what that was for."""
+        delayed_ns = event.numbers.get("usec_delayed", 0) * 1_000
+        begin_ns = max(event.at_ns - delayed_ns, self._trace.from_ns)
+        text = f"mm_vmscan_throttled {delayed_ns // 1000} us{throttled_for(event)}"
+        for i, slept in enumerate(self.stretches):
+            if slept.cause == "reclaim_throttle" and slept.end_ns > begin_ns:
+                self.stretches[i] = replace(slept, evidence=f"{slept.evidence}; {text}")
+        self._add(begin_ns, event.at_ns, "reclaim_throttle", text, event, chain)
 
     # switches
 
@@ -229,8 +236,8 @@ class Timeline:
         """The writer leaves its CPU."""
         chain = plain_chain(event.chain)
         if preempted:
-            by = _next_thread(event)
-            return _Off(event, _taken_by(event), _preemption(event, by), chain, by)
+            by = next_thread(event)
+            return _Off(event, taken_by(event), preemption(event, by), chain, by)
         if asleep or (event.name == "switch_out" and not chain) or not _OWN_SLEEP.isdisjoint(chain):
             # asleep by its own will (the wait for the plan), or for a reason that is not recorded; see Verdict
             announced = self._announced
@@ -392,25 +399,6 @@ def _pairs(catalogue: Iterable[Cause]) -> tuple[Mapping[str, str], Mapping[str, 
     """begin -> cause, and end -> (begin, cause)."""
     pairs = [(pair, cause.name) for cause in catalogue for pair in cause.pairs]
     return {pair.begin: name for pair, name in pairs}, {pair.end: (pair.begin, name) for pair, name in pairs}
-
-
-def _next_thread(event: TraceEvent) -> Thread | None:
-    pid = event.numbers.get("next_pid")
-    return None if pid is None or pid == IDLE_PID else Thread(pid, event.texts.get("next_comm", ""))
-
-
-def _taken_by(event: TraceEvent) -> str:
-    """A real-time writer that is still runnable gives way to an ordinary thread, or to none, only when it was throttled."""
-    own, other = event.numbers.get("prev_prio"), event.numbers.get("next_prio")
-    if own is not None and other is not None and own <= LOWEST_REAL_TIME < other:
-        return "rt_throttling"
-    return "preempted"
-
-
-def _preemption(event: TraceEvent, by: Thread | None) -> str:
-    who = f" by {by.comm or 'a thread'} ({by.pid})" if by is not None else ""
-    priority = event.numbers.get("next_prio")
-    return f"still runnable, CPU {event.cpu} taken{who}" + (f", priority {priority}" if priority is not None else "")
 
 
 _MACHINERY = ("schedule", "__schedule", "io_schedule", "schedule_timeout", "preempt_schedule", "bit_wait", "out_of_line_wait")
