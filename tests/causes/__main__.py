@@ -16,6 +16,7 @@ from tests.causes.experiments import EXPERIMENTS
 from tests.causes.rig import Impossible
 from wlat_tui.causes import cause_named
 from wlat_tui.evidence import TraceLevel
+from wlat_tui.units import format_ns
 
 LOCK = Path("/var/tmp/wlat-host.lock")
 """Held while an experiment disturbs the whole host: two at once would explain each other."""
@@ -40,6 +41,9 @@ def row(caught: Caught) -> str:
         for count, what in ((caught.without_load, "without the load"), (blind, "without a trace"), (caught.gaps, "gaps"))
         if count
     )
+    if caught.background_ns is not None:
+        threshold, p999 = format_ns(caught.experiment.settings.threshold_ns), format_ns(caught.background_ns)
+        who += f"; threshold {threshold}, background p99.9 {p999}"
     return f"| {caught.experiment.name} | {total}{f' ({notes})' if notes else ''} | {named or 'none'}{who} | {share} |"
 
 

@@ -13,12 +13,14 @@ from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.causes.background import Background
 from tests.causes.experiments import Experiment
 from tests.causes.rig import Impossible, Rig, rig_on, without_locked_memory
 from wlat_tui.evidence import TraceLevel
-from wlat_tui.frame import Frame
+from wlat_tui.frame import Frame, Settings
 from wlat_tui.model.session import Session
 from wlat_tui.model.stalls import Explained
+from wlat_tui.sources import ChangeSettings
 from wlat_tui.sources.live import LiveSource
 
 SCRATCH = Path(os.environ.get("WLAT_SCRATCH", "/var/tmp"))
@@ -41,6 +43,8 @@ class Caught:
     before_s: float = 0.0
     windows: tuple[tuple[int, int], ...] = ()
     """Spans (ns) in which the engine was stopped, where that is what the load does."""
+    background_ns: int | None = None
+    """p99.9 of write() without the load, where that chose the threshold (`Experiment.above_background`)."""
 
     @property
     def without_load(self) -> int | None:
@@ -115,6 +119,7 @@ async def _run(
     found: dict[int, Explained] = {}
     quiet_ns = began_ns = ended_ns = 0
     loading: asyncio.Task[list[int]] | None = None
+    background = Background()
     started_s = time.monotonic()
     # what the source still does must have ended before its processes are
     async with aclosing(source.frames()) as frames:
@@ -144,11 +149,15 @@ async def _run(
                         began_ns = time.monotonic_ns()
                 elif _ready(frame, session, time.monotonic() - started_s):
                     quiet_ns = quiet_ns or time.monotonic_ns()
+                    background.take(frame)
                     found |= {stall.write.planned_ns: stall for stall in session.explained}
                     passed_s = (time.monotonic_ns() - quiet_ns) / 1e9
                     if passed_s < before_s:
                         continue
-                    if before_s:
+                    if experiment.above_background:
+                        experiment = await _above(background, experiment, source, session.settings)
+                        caught = replace(caught, experiment=experiment, background_ns=background.p999_ns)
+                    elif before_s:
                         before = tuple(s for s in found.values() if _counts(s, experiment, quiet_ns, time.monotonic_ns()))
                         caught = replace(caught, before=before, before_s=passed_s)
                     assert frame.writer is not None
@@ -156,6 +165,14 @@ async def _run(
                     rig.writer_tid, rig.writer_cpu, rig.engine_pid = tid, frame.writer.cpu, _process_of(tid)
                     loading = asyncio.create_task(asyncio.to_thread(load.enter_context, experiment.load(rig)))
     return caught
+
+
+async def _above(background: Background, experiment: Experiment, source: LiveSource, now: Settings) -> Experiment:
+    """The experiment with a threshold that the background does not reach; it is in force."""
+    threshold_ns = background.threshold_ns(experiment.settings.threshold_ns)
+    outcome = await source.apply(ChangeSettings(replace(now, threshold_ns=threshold_ns), "threshold", "above the background"))
+    assert outcome.ok, outcome.message
+    return replace(experiment, settings=replace(experiment.settings, threshold_ns=threshold_ns))
 
 
 def _counts(stall: Explained, experiment: Experiment, began_ns: int, until_ns: int) -> bool:

@@ -49,6 +49,8 @@ class Experiment:
     """It is about the CPU: late wakes count too. Else only writes that were slow themselves do."""
     by_load: bool = False
     """The verdict must also name the load's process."""
+    above_background: bool = False
+    """Only what stands out from the writes before the load is counted: ``threshold_ns`` is the least that it may be."""
     locked: bool = True
     """Whether the engine may lock its memory."""
     host_wide: str | None = None

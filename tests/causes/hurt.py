@@ -209,14 +209,15 @@ def _anonymous_memory(pid: str) -> Iterator[tuple[int, int]]:
             yield int(begin, 16), int(end, 16)
 
 
-def dirty(directory: str, size_bytes: str) -> None:
+def dirty(directory: str, size_bytes: str, pause_ms: str = "0") -> None:
     """Copies: dirties as much as it may, over and over the same file."""
-    fd = os.open(Path(directory, f"dirty-{os.getpid()}"), os.O_CREAT | os.O_RDWR, 0o600)
+    fd = os.open(directory, os.O_TMPFILE | os.O_RDWR, 0o600)
     block = b"x" * CHUNK
     _begun()
     while True:
         for offset in range(0, int(size_bytes), CHUNK):
             os.pwrite(fd, block, offset)
+        time.sleep(float(pause_ms) / 1e3)
 
 
 def fill_cache(cpu: str, directory: str) -> None:
@@ -275,6 +276,25 @@ def filled_cache(cpu: str, directory: str, size_bytes: str) -> None:
         time.sleep(1)
 
 
+def occupy(cpu: str, memory_node: str) -> None:
+    """Drops what is in the page cache and mapped by nobody, then takes all that is free on a node.
+
+    Memory of its own: without swap nothing of that can be taken back.
+    """
+    _pin(cpu)
+    Path("/proc/self/oom_score_adj").write_text("1000")
+    Path("/proc/sys/vm/drop_caches").write_text("1")
+    rows = Path(f"/sys/devices/system/node/node{memory_node}/meminfo").read_text().splitlines()
+    free_bytes = next(int(row.split()[3]) for row in rows if "MemFree" in row) << 10
+    # what does not fit any more comes from another node; private: shared memory would count as mapped cache
+    memory = mmap.mmap(-1, free_bytes + (64 << 20), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for offset in range(0, len(memory), PAGE):
+        memory[offset] = 1
+    _begun()
+    while True:
+        time.sleep(1)
+
+
 def freeze(directory: str, frozen_ms: str, thawed_ms: str) -> None:
     """A snapshot tool: holds the whole filesystem for a while. A signal to end is obeyed between two freezes only."""
     ending = threading.Event()
@@ -320,7 +340,7 @@ WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
         fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache, filled_cache,
-        starve_kswapd, dirty, freeze, partial_slabs, evict_ahead, page_out,
+        starve_kswapd, occupy, dirty, freeze, partial_slabs, evict_ahead, page_out,
     )
 }  # fmt: skip
 

@@ -91,27 +91,41 @@ class Rig:
                 process.wait()
 
     @contextlib.contextmanager
-    def memory_limit(self, limit_bytes: int, *, high: bool = False) -> Iterator[None]:
-        """The engine alone in a control group with a memory limit (cgroup v1 or v2), or with memory.high (v2)."""
+    def memory_limit(self, limit_bytes: int, *, high: bool = False, beside: int = 0) -> Iterator[None]:
+        """The engine alone in a control group with a memory limit (cgroup v1 or v2), or with memory.high (v2).
+
+        Args:
+            beside: The limit is that of a slice, in which there are so many other groups beside the engine's (v2).
+        """
         base, file = _memory_control()
-        if high and file != "memory.max":
-            raise Impossible("memory.high exists in cgroup v2 only, and memory is controlled by v1 here")
+        if (high or beside) and file != "memory.max":
+            raise Impossible("this needs cgroup v2, and memory is controlled by v1 here")
         file = "memory.high" if high else file
-        group = base / f"wlat-causes-{os.getpid()}"
+        top = group = base / f"wlat-causes-{os.getpid()}"
+        groups = [top]
         home = _group_of(self.engine_pid, base)
         try:
-            group.mkdir()
-            (group / file).write_text(str(limit_bytes))
-            (group / "cgroup.procs").write_text(str(self.engine_pid))
-        except OSError as error:
-            raise Impossible(f"no memory control group can be made: {error.strerror}") from error
-        try:
+            try:
+                top.mkdir()
+                if beside:
+                    (top / "cgroup.subtree_control").write_text("+memory")
+                    group = top / "writer"
+                    groups += [group, *(top / f"beside{i}" for i in range(beside))]
+                    for one in groups[1:]:
+                        one.mkdir()
+                    # what the kernel needs for groups counts against the one above them
+                    limit_bytes += int((top / "memory.current").read_text())
+                (top / file).write_text(str(limit_bytes))
+                (group / "cgroup.procs").write_text(str(self.engine_pid))
+            except OSError as error:
+                raise Impossible(f"no memory control group can be made: {error.strerror}") from error
             yield
         finally:
             with contextlib.suppress(OSError):
                 (home / "cgroup.procs").write_text(str(self.engine_pid))
-            with contextlib.suppress(OSError):
-                group.rmdir()
+            for one in reversed(groups):
+                with contextlib.suppress(OSError):
+                    one.rmdir()
 
 
 @contextlib.contextmanager

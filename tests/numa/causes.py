@@ -24,6 +24,9 @@ TIMEOUT_S = 1200
 SCRIPT = """
 mkdir -p /job/out
 mount -t cgroup2 none /sys/fs/cgroup && echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /slow && mkfs.ext4 -q -O ^has_journal /dev/vdb && mount /dev/vdb /slow
+# what is on its way to the disk can be waited for when a load ends
+echo 16 >/sys/block/vdb/queue/max_sectors_kb
 export WLAT_SCRATCH=/data
 python -u -m tests.numa.inside_causes /job/out {names}
 """
@@ -37,6 +40,7 @@ def guest(kernel: str) -> Guest:
         cpus=("0", ""),
         fs=KERNELS[kernel],
         kernel=kernel,
+        slow_disks=("1G",),
         # they raise min_free_kbytes at boot beyond what nodes this small can spare
         arguments=("transparent_hugepage=never",),
     )

@@ -32,6 +32,8 @@ BOOTS = 3
 """Of one guest, before it is given up."""
 BOOT_S = 200
 """Until the script begins: ten times what a busy machine was seen to need."""
+SLOW_BYTES_S = 1 << 20
+"""Like a network disk with a quota."""
 UNITS = {"M": 1 << 20, "G": 1 << 30}
 
 
@@ -81,6 +83,8 @@ class Guest:
     """Slots and most memory, such as "slots=2,maxmem=4G": DIMMs can be plugged then."""
     max_cpus: int = 0
     """More than there are: the others can be plugged."""
+    slow_disks: tuple[str, ...] = ()
+    """Sizes of more disks, /dev/vdb on, that take `SLOW_BYTES_S` of writes each."""
     devices: tuple[str, ...] = ()
     """More arguments of QEMU."""
     asks: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=dict)
@@ -128,8 +132,9 @@ class Guest:
             job = Path(directory)
             (job / "environment").write_text(f"GUEST_FS={self.fs}\n")
             (job / "script").write_text(self._preamble() + script + "\n")
-            with (job / "disk").open("wb") as disk:
-                disk.truncate(_bytes(self.disk))
+            for name, size in (("disk", self.disk), *((f"slow{i}", size) for i, size in enumerate(self.slow_disks))):
+                with (job / name).open("wb") as disk:
+                    disk.truncate(_bytes(size))
             command = self._qemu(job, kernel.image, kernel.initramfs)
             console = job / "console"
             with console.open("wb") as log:
@@ -172,6 +177,10 @@ class Guest:
         pairs = [(a, b) for a in range(len(self.mem)) for b in range(len(self.mem)) if a != b]
         for a, b in pairs:
             nodes += ["-numa", f"dist,src={a},dst={b},val={self.distance}"]
+        slow: list[str] = []
+        for i in range(len(self.slow_disks)):
+            quota = f"throttling.bps-write={SLOW_BYTES_S}"
+            slow += ["-drive", f"file={job / f'slow{i}'},if=virtio,format=raw,cache=unsafe,{quota}"]
         # panic=-1 with -no-reboot: a crash ends the run instead of hanging it
         append = " ".join(("console=ttyS0 quiet panic=-1 mitigations=off", *self.arguments))
         return [
@@ -185,7 +194,7 @@ class Guest:
             "-kernel", image, "-initrd", initramfs, "-append", append,
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             "-virtfs", f"local,path={job},mount_tag=job,security_model=none",
-            "-drive", f"file={job / 'disk'},if=virtio,format=raw,cache=unsafe",
+            "-drive", f"file={job / 'disk'},if=virtio,format=raw,cache=unsafe", *slow,
             "-device", "virtio-rng-pci", "-nographic", "-no-reboot", "-nic", "none",
         ]  # fmt: skip
 
