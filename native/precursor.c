@@ -90,18 +90,20 @@ static int prepare(struct wl_engine *e, struct wl_segment *s, unsigned char *map
 static int prepare_and_lock(struct wl_engine *e, struct wl_segment *s, unsigned char *scratch)
 {
 	void *map = MAP_FAILED;
+	size_t size = s->size; /* once it is given back, its place may be taken by another */
 	if (s->method == WL_PREWARM_READ || s->method == WL_PREWARM_WRITE)
-		map = mmap(NULL, s->size, PROT_READ, MAP_SHARED, s->fd, 0);
+		map = mmap(NULL, size, PROT_READ, MAP_SHARED, s->fd, 0);
 	int error = prepare(e, s, map == MAP_FAILED ? NULL : map, scratch);
 	pthread_mutex_lock(&e->segments.lock);
 	s->preparing = false;
+	atomic_store_explicit(&s->ready, true, memory_order_release);
 	if (map != MAP_FAILED && s->state == WL_SEGMENT_LIVE) {
 		s->locked = map;
 		map = MAP_FAILED;
 	}
 	pthread_mutex_unlock(&e->segments.lock);
 	if (map != MAP_FAILED) /* taken back meanwhile */
-		munmap(map, s->size);
+		munmap(map, size);
 	return error;
 }
 
@@ -230,7 +232,6 @@ void *wl_precursor_main(void *engine)
 			wl_place_where(&cpu, &node);
 			atomic_store(&e->precursor_cpu, (int)cpu);
 			atomic_store(&e->precursor_node, (int)node);
-			atomic_store_explicit(&s->ready, true, memory_order_release);
 		}
 		if (wl_now() >= looked_at + LOOK_NS) {
 			look_at_pages(e);
