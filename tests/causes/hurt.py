@@ -276,6 +276,17 @@ def filled_cache(cpu: str, directory: str, size_bytes: str) -> None:
         time.sleep(1)
 
 
+def look_up(cpu: str, directory: str, count: str) -> None:
+    """A job that looks for files which do not exist, ever new ones: the kernel remembers each of these names."""
+    _pin(cpu)
+    names = (f"{directory}/{i}" for i in itertools.count())
+    for name in itertools.islice(names, int(count)):
+        os.path.exists(name)
+    _begun()
+    for name in names:
+        os.path.exists(name)
+
+
 def occupy(cpu: str, memory_node: str) -> None:
     """Drops what is in the page cache and mapped by nobody, then takes all that is free on a node.
 
@@ -340,7 +351,7 @@ WAYS: dict[str, Callable[..., None]] = {
     way.__name__: way
     for way in (
         fifo_hog, burn, read, fsync_storm, metadata_storm, syncfs, second_writer, write_out, fill_cache, filled_cache,
-        starve_kswapd, occupy, dirty, freeze, partial_slabs, evict_ahead, page_out,
+        starve_kswapd, look_up, occupy, dirty, freeze, partial_slabs, evict_ahead, page_out,
     )
 }  # fmt: skip
 

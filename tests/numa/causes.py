@@ -13,7 +13,7 @@ KERNELS = {"6.12": "ext4", "6.1": "xfs"}
 """Kernel -> filesystem of /data."""
 NAMED: Mapping[str, tuple[str, ...]] = {
     "node reclaim, mode 1": ("node_reclaim",),
-    "node reclaim, mode 7": ("node_reclaim",),
+    "node reclaim, mode 7": ("node_reclaim", "shrinkers"),
     "memory limit": ("memcg_max",),
     "memory.high": ("memcg_high",),
 }

@@ -33,7 +33,7 @@ from wlat_tui.model.stalls import Explained
 
 MS = 1_000_000
 ENOUGH = 12
-PATIENCE_S, CONTROL_S = 60.0, 25.0
+PATIENCE_S, CONTROL_S = 90.0, 25.0
 STOP = Path("/job/stop")
 STOPPED_S = 0.4
 PLATFORM = (Family.SCHEDULER, Family.INTERRUPT, Family.HOST, Family.UNKNOWN)

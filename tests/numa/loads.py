@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.causes.experiments import Load
+from tests.causes.experiments import Load, reclaiming_locally
 from tests.causes.rig import MIB, Rig
 
 LIMIT_BYTES = 6 * MIB
@@ -17,6 +17,7 @@ LIMIT_BYTES = 6 * MIB
 GROUPS = 2000
 REWRITTEN_EVERY_MS = 500
 DIRTY_BYTES = 200 * MIB
+NAMES = 100_000
 SLOW = Path("/slow")
 VM = Path("/proc/sys/vm")
 RECLAIM_MODE, MIN_UNMAPPED = VM / "zone_reclaim_mode", VM / "min_unmapped_ratio"
@@ -33,27 +34,36 @@ def above_high(rig: Rig) -> contextlib.AbstractContextManager[list[int]]:
     return limited(rig, high=True)
 
 
-def reclaiming_locally(mode: int) -> Load:
-    """zone_reclaim_mode on a node that is full: of memory in use, and of pages that a slow disk has yet to take."""
+@contextlib.contextmanager
+def amid_dirty_pages(rig: Rig) -> Iterator[list[int]]:
+    """zone_reclaim_mode 1 on a node that is full: of memory in use, and of pages that a slow disk has yet to take."""
+    before = RECLAIM_MODE.read_text(), MIN_UNMAPPED.read_text()
+    try:
+        with (
+            everything_may_be_dirty(),
+            rig.hurting("dirty", SLOW, DIRTY_BYTES, REWRITTEN_EVERY_MS) as dirtying,
+            rig.hurting("occupy", rig.writer_cpu, 0) as occupied,
+        ):
+            # also when little of the cache is unmapped
+            MIN_UNMAPPED.write_text("0")
+            RECLAIM_MODE.write_text("1")
+            yield [*dirtying, *occupied]
+    finally:
+        RECLAIM_MODE.write_text(before[0])
+        MIN_UNMAPPED.write_text(before[1])
 
-    @contextlib.contextmanager
-    def load(rig: Rig) -> Iterator[list[int]]:
-        before = RECLAIM_MODE.read_text(), MIN_UNMAPPED.read_text()
-        try:
-            with (
-                everything_may_be_dirty(),
-                rig.hurting("dirty", SLOW, DIRTY_BYTES, REWRITTEN_EVERY_MS) as dirtying,
-                rig.hurting("occupy", rig.writer_cpu, 0) as occupied,
-            ):
-                # also when little of the cache is unmapped
-                MIN_UNMAPPED.write_text("0")
-                RECLAIM_MODE.write_text(str(mode))
-                yield [*dirtying, *occupied]
-        finally:
-            RECLAIM_MODE.write_text(before[0])
-            MIN_UNMAPPED.write_text(before[1])
 
-    return load
+@contextlib.contextmanager
+def amid_names(rig: Rig) -> Iterator[list[int]]:
+    """zone_reclaim_mode 7 on a node full of clean pages and of names, of which each round of reclaim frees a part.
+
+    Amid dirty pages this mode would take everybody's programs, as it takes what is mapped.
+    """
+    with (
+        rig.hurting("look_up", rig.writer_cpu, rig.directory, NAMES) as looking,
+        reclaiming_locally(7)(rig) as filling,
+    ):
+        yield [*looking, *filling]
 
 
 @contextlib.contextmanager
@@ -73,7 +83,7 @@ def everything_may_be_dirty() -> Iterator[None]:
 INSTEAD: Mapping[str, Load] = {
     "memory limit": limited,
     "memory.high": above_high,
-    "node reclaim, mode 1": reclaiming_locally(1),
-    "node reclaim, mode 7": reclaiming_locally(7),
+    "node reclaim, mode 1": amid_dirty_pages,
+    "node reclaim, mode 7": amid_names,
 }
 """Experiment of tests/causes -> load at the pace of an emulated CPU."""
