@@ -23,6 +23,7 @@ CAPACITY = 1_200
 
 Fold = Callable[[int, int], int]
 Values = tuple[int | None, ...]
+_CLASSES = {int(write_class): write_class for write_class in WriteClass}
 _NONE = -(1 << 63)  # no value, in an array of int64
 
 
@@ -154,7 +155,7 @@ class _Level:
 
 
 class RollUp:
-    """Samples of a few values at a time, each folded by its own function (max or min) at every level."""
+    """Samples of a few values at a time, each folded by its own function, ``max`` or ``min``, at every level."""
 
     def __init__(self, *folds: Fold) -> None:
         self._folds = folds
@@ -179,10 +180,10 @@ class RollUp:
         span = max(1, end_ns - begin_ns)
         begins, ends, values = self._level(begin_ns, span // n).between(begin_ns, end_ns)
         # A sample belongs to the column its middle lies in.
-        own = [
-            (min(max((begin + end) // 2, begin_ns), end_ns - 1) - begin_ns) * n // span
-            for begin, end in zip(begins, ends, strict=True)
-        ]
+        own = [((begin + end) // 2 - begin_ns) * n // span for begin, end in zip(begins, ends, strict=True)]
+        last = (span - 1) * n // span
+        if own and (min(own) < 0 or max(own) > last):
+            own = [min(max(i, 0), last) for i in own]
         # Columns narrower than a sample are filled by those that touch them, but only where none belongs: else each spike
         # would be two columns wide.
         for i in set(range(n)).difference(own):
@@ -204,10 +205,12 @@ class RollUp:
     @staticmethod
     def _fold(fold: Fold, columns: list[int], cells: list[int], n: int) -> list[int | None]:
         out: list[int | None] = [None] * n
+        largest = fold is max
         for i, cell in zip(columns, cells, strict=True):
             if cell != _NONE:
                 old = out[i]
-                out[i] = cell if old is None else fold(old, cell)
+                if old is None or (cell > old if largest else cell < old):
+                    out[i] = cell
         return out
 
     def _level(self, begin_ns: int, column_ns: int) -> _Level:
@@ -292,7 +295,7 @@ class WorstSeries:
                     end_ns=begin_ns + (i + 1) * span // n,
                     max_ns=None if top is None else top >> 2,
                     min_ns=low,
-                    write_class=None if top is None else WriteClass(top & 3),
+                    write_class=None if top is None else _CLASSES.get(top & 3),
                     has_data=cell is not None,
                     has_gap=i in gaps,
                     marks=tuple(marks.get(i, ())),
