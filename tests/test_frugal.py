@@ -93,14 +93,14 @@ def test_what_was_left_out_can_still_be_imported() -> None:
     )
 
 
-def test_the_chart_of_two_minutes_is_drawn_every_two_seconds_and_of_ten_seconds_every_second(
+def test_the_chart_of_two_minutes_is_drawn_every_three_seconds_and_of_ten_seconds_every_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[object] = []
     monkeypatch.setattr(history, "history", lambda view, *_: drawn.append(view) or [])
     monkeypatch.setattr(HistoryPanel, "outer_size", Size(120, 12))
     session, panel = Session(), HistoryPanel(id="history")
-    for steps, expected in ((0, 10), (-4, 20)):
+    for steps, expected in ((0, 7), (-4, 20)):
         panel.zoom(steps)
         drawn.clear()
         for i in range(session.frames, session.frames + 100):  # 20 s

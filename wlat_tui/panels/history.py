@@ -15,7 +15,7 @@ from wlat_tui.renderables.line import Line
 
 SPANS_S = (10, 30, 60, 120, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 _DRAW_NS = 1_000_000_000
-_DRAWS_PER_SPAN = 60
+_DRAWS_PER_SPAN = 40
 """A plot costs more than all the rest of a frame: a long span is drawn in larger steps, of two cells or so."""
 
 
@@ -88,7 +88,7 @@ class HistoryPanel(Panel):
         """From one drawing to the next: nothing moves before a column is over."""
         span_ns = SPANS_S[self._zoom] * 10**9
         column_ns = span_ns // canvas_cells(max(20, self.outer_size.width))
-        return max(_DRAW_NS, column_ns, min(2 * _DRAW_NS, span_ns // _DRAWS_PER_SPAN))
+        return max(_DRAW_NS, column_ns, min(3 * _DRAW_NS, span_ns // _DRAWS_PER_SPAN))
 
     def _cut(self, session: Session) -> None:
         """Reduce the series to one minimum and maximum per column, as of the last moment that was taken."""

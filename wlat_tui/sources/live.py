@@ -9,6 +9,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -34,6 +35,7 @@ STARTING = "the keeper is still starting: try again in a moment"
 """Why settings cannot be changed in the first moments."""
 READ_AT_LEAST_NS = 1_000_000_000
 """On a host too slow for a frame per report."""
+KNOBS_EVERY_S = 2.0
 PLACE_EVERY_NS = 1_000_000_000
 """A writer that is not pinned may move."""
 LATE_NS = 1_000_000_000
@@ -67,6 +69,7 @@ class LiveSource:
         self._watcher = Watcher(directory, sudo=sudo, opens=settings.watch_opens)
         self._engine_pids: tuple[int, int | None] = 0, None
         self._knob_states: Mapping[str, KnobState] | None = None
+        self._knobs_changed = asyncio.Event()
         self._tick: asyncio.Queue[WriterTick | str] = asyncio.Queue()
         self._marks: list[Mark] = []
         self._notices: list[str] = []
@@ -127,6 +130,7 @@ class LiveSource:
             case DropCaches():
                 outcome = await self._knobs.drop_caches()
         self._marks += self._knobs.take_marks()
+        self._knobs_changed.set()
         return outcome
 
     async def close(self) -> None:
@@ -231,7 +235,7 @@ class LiveSource:
             await asyncio.sleep(pause_s)
 
     async def _watch_knobs(self) -> None:
-        """Start the keeper, then ask once a second how the settings stand."""
+        """Start the keeper, then ask how the settings stand: at once when one was changed here, else every other second."""
         self._knob_states = states = await ReadOnlyKnobs(STARTING).state()
         elsewhere = ChangesElsewhere()
         elsewhere.marks(states, ())
@@ -243,7 +247,9 @@ class LiveSource:
             marks = knobs.take_marks()
             self._marks += (*marks, *elsewhere.marks(states, {mark.name for mark in marks}))
             self._notices += knobs.take_notices()
-            await asyncio.sleep(1)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._knobs_changed.wait(), KNOBS_EVERY_S)
+            self._knobs_changed.clear()
 
     async def _follow_listing(self, knobs: Knobs, states: Mapping[str, KnobState]) -> None:
         """Whether functions are listed, and of today's writer: an engine that was started again has another."""
