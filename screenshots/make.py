@@ -59,9 +59,13 @@ class Camera:
                 return
             await asyncio.sleep(0.1)
 
+    def wants(self, *names: str) -> bool:
+        """Whether any of these pictures is asked for."""
+        return not self._wanted or not self._wanted.isdisjoint(names)
+
     async def take(self, name: str) -> None:
         """Save the screen as SVG, and as PNG where rsvg-convert is installed."""
-        if self._wanted and name not in self._wanted:
+        if not self.wants(name):
             return
         await self.settle()
         svg = self._directory / f"{name}.svg"
@@ -117,6 +121,8 @@ async def demo(camera: Camera, watch_s: float) -> None:
     """The scripted two-node host, which is labelled as such."""
     await camera.until(lambda: camera.app.session.elapsed_ns >= watch_s * 1e9, 10 + 3 * watch_s)
     await camera.take("demo-120x40")
+    if not camera.wants("stall-120x40", "suspects-120x40"):
+        return  # the stall comes half a minute later
     app, pilot = camera.app, camera.pilot
     await camera.until(lambda: any(one.verdict.cause == STALL for one in app.stalls.listed), 60)
     at = [one.verdict.cause for one in app.stalls.listed].index(STALL)
