@@ -233,7 +233,10 @@ class WlatApp(ViewKeys, TransportKeys, RecordKeys, StallKeys, TracingKeys, Order
             self._say_mode()
         for panel in self.panels:
             if panel.display or panel is self.nodes:
-                panel.follow(self.session) if follow else panel.show(self.session)
+                if follow:
+                    panel.follow(self.session)
+                else:
+                    panel.show(self.session)
         if not self._drawn_once or rows != self.nodes.row_count():
             self._drawn_once = True
             self._arrange()

@@ -11,7 +11,8 @@ from wlat_tui.causes.circumstances import Circumstances
 
 SHORTEST_NS, LONGEST_NS = 50_000, 1_000_000
 """How long one fetch takes: 0.1 to 0.3 ms for 2 MiB were measured. What is longer may be anything."""
-_FILL = ("copy_", "_copy_", "clear_", "rep_", "mem", "__mem", "___slab_alloc", "allocate_slab", "setup_object")
+_MOVES = ("memcpy", "memmove", "memset", "__memcpy", "__memmove", "__memset")
+_FILL = (*_MOVES, "copy_", "_copy_", "clear_", "rep_", "___slab_alloc", "allocate_slab", "setup_object")
 _TAKE = frozenset({"__rmqueue_pcplist", "rmqueue_bulk", "get_page_from_freelist"})
 """Functions that fill new memory or string a slab's objects together, and those that take pages from the free lists."""
 

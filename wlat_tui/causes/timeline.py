@@ -176,9 +176,10 @@ class Timeline:
             cause = self._matcher.match(chain, Waiting.POINT)
             name, text = cause.name if cause else "unexplained", f"sampled in {_where(chain)}"
             self._add(begin_ns, event.at_ns, name, text, event, chain, confidence=Confidence.COINCIDED)
-        elif touches_new_memory(chain):
+        elif touches_new_memory(chain) and self._known.host is not None and self._known.host.reports_free_pages:
+            # on any other machine firmware may have stopped it there as well
             text = f"stood still at the first touch of memory in {chain[0]}: a timer was served {late_ns // 1000} us late"
-            self._add(begin_ns, event.at_ns, "host_memory", text, event, chain)
+            self._add(begin_ns, event.at_ns, "host_memory", text, event, chain, confidence=Confidence.COINCIDED)
         else:
             text = f"no interrupt was served for {late_ns // 1000} us, then sampled in {_where(chain)}"
             self._add(begin_ns, event.at_ns, "unexplained", text, event, chain, confidence=Confidence.COINCIDED)

@@ -45,7 +45,7 @@ class NodeState:
     empty: str | None = None
     """Why there is nothing to watch ("no memory", "all zones empty"); None: there is memory."""
     online: bool = True
-    """False: seen earlier in this session, gone now (values are the last ones)."""
+    """False: it was online once and is gone now (values are the last ones)."""
     rows: Mapping[str, int] = field(default_factory=dict)
     """nodeN/vmstat as printed."""
     rates: Mapping[str, float] = field(default_factory=dict)

@@ -137,6 +137,8 @@ class StallTraces:
             if unknown:
                 self._told.names.update(zip(unknown, await self._keeper.functions(unknown), strict=False))
                 done = await loop.run_in_executor(self._thread, self._interpret, interpreter, raws)
+            if self._closing.is_set():
+                return  # not all of them were read
             # the longest one is shown function by function, where that is switched on
             worst = max(range(len(done)), key=lambda at: done[at].to_ns - done[at].from_ns)
             if listing := await self._keeper.listing(done[worst].from_ns, done[worst].to_ns):
